@@ -1,0 +1,2 @@
+export { type LoweringContext, type NativeOperator, UNITSCOPE_DOMAIN } from './operators.js';
+export type { Rule, RuleContext } from './rule.js';

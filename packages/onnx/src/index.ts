@@ -1,0 +1,21 @@
+export { emptyGraph, GraphBuilder, type NodeOptions } from './builder.js';
+export {
+  type Attribute,
+  type Attributes,
+  attributesFrom,
+  type Constant,
+  type Dim,
+  type ElementType,
+  floatAttribute,
+  type Graph,
+  type Initializer,
+  intAttribute,
+  intsAttribute,
+  type Node,
+  nodeLabel,
+  opsetOf,
+  type PlainAttributes,
+  stringAttribute,
+  tensorAttribute,
+  type ValueInfo,
+} from './graph.js';
