@@ -1,2 +1,10 @@
+export { canonize, findScore, RULE_OPSET, type ScoreOutput } from './canonize.js';
+export { type CompiledPullback, type CompileOptions, compile, type PlannedRule } from './compile.js';
+export { type Assignment, type Composite, type NodeView, withAssignments } from './composite.js';
+export { gradient } from './composites/gradient.js';
+export { deconvnet, deconvolution, guidedBackprop } from './composites/rectifying.js';
+export { lowerGraph } from './lower.js';
+export type { Objective, StartingSignal, UnitPosition } from './objective.js';
 export { type LoweringContext, type NativeOperator, UNITSCOPE_DOMAIN } from './operators.js';
+export { differentiableOperators, nativeOperators } from './registry.js';
 export type { Rule, RuleContext } from './rule.js';

@@ -8,6 +8,12 @@ export interface LoweringContext {
   readonly builder: GraphBuilder;
   dims(value: string): readonly Dim[];
   emit(operator: string, inputs: readonly string[], attributes?: Parameters<GraphBuilder['node']>[2]): string;
+  emitMany(
+    operator: string,
+    inputs: readonly string[],
+    outputCount: number,
+    attributes?: Parameters<GraphBuilder['node']>[2],
+  ): string[];
 }
 
 /**

@@ -29,6 +29,8 @@ export interface RuleContext {
   type(value: string): ElementType;
   /** The value, where it is known before the network runs: an initializer, a Constant, arithmetic on shapes. */
   constant(value: string): Constant | undefined;
+  /** The node that makes a value; undefined for graph inputs and initializers. */
+  maker(value: string): Node | undefined;
   /** As `constant`; throws `unsupported`, naming the node and the input, where it is not known. */
   requireConstant(input: number, what: string): Constant;
   emit(

@@ -8,6 +8,7 @@ import {
   type PlainAttributes,
   type ValueInfo,
 } from './graph.js';
+import { sparseNames } from './origin.js';
 
 export interface NodeOptions {
   /** Operator domain; ONNX's own by default. */
@@ -39,6 +40,8 @@ export class GraphBuilder {
   readonly #initializers: Map<string, Initializer>;
   readonly #opsets: Map<string, number>;
   readonly #taken = new Set<string>();
+  /** Names given out by `freshName` that no value has yet. */
+  readonly #promised = new Set<string>();
 
   constructor(base: Graph) {
     this.#base = base;
@@ -49,23 +52,35 @@ export class GraphBuilder {
     this.#opsets = new Map(base.opsets);
     for (const input of base.inputs) this.#taken.add(input.name);
     for (const name of base.initializers.keys()) this.#taken.add(name);
+    for (const name of sparseNames(base.rest)) this.#taken.add(name);
     for (const node of base.nodes) {
       this.#taken.add(node.name);
       for (const output of node.outputs) this.#taken.add(output);
     }
   }
 
+  /** How many nodes the graph has so far; those added next come after them. */
+  get nodeCount(): number {
+    return this.#nodes.length;
+  }
+
   /** A name nobody has: the stem, or the stem with a number. */
   freshName(stem: string): string {
+    const name = this.#take(stem);
+    this.#promised.add(name);
+    return name;
+  }
+
+  #take(stem: string): string {
     let name = stem;
     for (let count = 1; this.#taken.has(name); count++) name = `${stem}_${count}`;
     this.#taken.add(name);
     return name;
   }
 
-  /** Declares a graph input and gives its name. The name must be free. */
+  /** Declares a graph input and gives its name. The name must be free, or come from `freshName`. */
   input(info: ValueInfo): string {
-    if (this.#taken.has(info.name)) {
+    if (this.#taken.has(info.name) && !this.#promised.delete(info.name)) {
       throw new UnitscopeError('wrong-use', `the graph already has a value "${info.name}"`, {
         subject: info.name,
       });
@@ -94,7 +109,7 @@ export class GraphBuilder {
         `constant ${stem}: dims [${constant.dims.join(', ')}] need ${size} elements, the data has ${constant.data.length}`,
       );
     }
-    const name = this.freshName(stem);
+    const name = this.#take(stem);
     this.#initializers.set(name, { name, type: constant.type, dims: constant.dims, data: constant.data });
     return name;
   }
@@ -134,9 +149,9 @@ export class GraphBuilder {
     const domain = options.domain ?? '';
     if (!this.#opsets.has(domain)) this.#opsets.set(domain, 1);
     const stem = options.name ?? operator;
-    const name = this.freshName(stem);
+    const name = this.#take(stem);
     const outputs = Array.from({ length: outputCount }, (_, i) =>
-      this.freshName(outputCount === 1 ? `${name}:out` : `${name}:out${i}`),
+      this.#take(outputCount === 1 ? `${name}:out` : `${name}:out${i}`),
     );
     this.#nodes.push({
       name,
@@ -149,10 +164,10 @@ export class GraphBuilder {
     return outputs;
   }
 
-  /** Adds a node as it is; its output names must be free. */
+  /** Adds a node as it is; its output names must be free, or come from `freshName`. */
   append(node: Node): void {
     for (const output of node.outputs) {
-      if (output !== '' && this.#taken.has(output)) {
+      if (output !== '' && this.#taken.has(output) && !this.#promised.delete(output)) {
         throw new UnitscopeError('wrong-use', `the graph already has a value "${output}"`, {
           subject: output,
         });

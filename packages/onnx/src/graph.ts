@@ -1,4 +1,5 @@
 import type { TensorData } from '@unitscope/tensor';
+import type { ModelRest } from './origin.js';
 
 /** The element types of ONNX that a value can have. float16 and bfloat16 data are raw bits in a Uint16Array. */
 export type ElementType =
@@ -18,7 +19,7 @@ export type ElementType =
   | 'string'
   | 'other';
 
-/** A size, or the name of a size that is known at run time only (the batch axis, as a rule). */
+/** A size, or the name of a size that is known at run time only (the batch axis, as a rule); '' where it has none. */
 export type Dim = number | string;
 
 /** A graph input, output or annotated inner value. `dims` is undefined where not even the rank is known. */
@@ -60,6 +61,8 @@ export interface Node {
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
   readonly attributes: Attributes;
+  /** Which variant of a model's own function is meant; operators of ONNX have none. */
+  readonly overload?: string;
 }
 
 /**
@@ -68,6 +71,7 @@ export interface Node {
  */
 export interface Graph {
   readonly name: string;
+  /** What must be fed. A file's input that an initializer gives a value to counts as a constant and is not here. */
   readonly inputs: readonly ValueInfo[];
   readonly outputs: readonly ValueInfo[];
   readonly nodes: readonly Node[];
@@ -77,6 +81,8 @@ export interface Graph {
   /** Version by domain; '' is ONNX's own domain. */
   readonly opsets: ReadonlyMap<string, number>;
   readonly irVersion: number;
+  /** What else the file holds; carried along, not looked into. */
+  readonly rest?: ModelRest;
 }
 
 /** The version of ONNX's own operator set the graph is written in. */

@@ -1,4 +1,5 @@
 export { emptyGraph, GraphBuilder, type NodeOptions } from './builder.js';
+export { type Cut, cutGraph, pruneGraph, renameValues, replaceNodes, tapValues, valueNames } from './edit.js';
 export {
   type Attribute,
   type Attributes,
@@ -19,3 +20,26 @@ export {
   tensorAttribute,
   type ValueInfo,
 } from './graph.js';
+export { type GraphIndex, indexGraph, sortNodes } from './graph-index.js';
+export { type ReadOptions, readModel, readModelFile } from './read-model.js';
+export { centralDifference } from './reference/central-difference.js';
+export { type EvaluateOptions, evaluate } from './reference/evaluate.js';
+export type { ReferenceContext, ReferenceOperator } from './reference/operator.js';
+export type { ReferenceTensor } from './reference/value.js';
+export { ShapeContext, type ShapeRule } from './shapes/context.js';
+export {
+  convGeometry,
+  convTransposeGeometry,
+  poolGeometry,
+  type TransposedGeometry,
+  type WindowGeometry,
+} from './shapes/geometry.js';
+export { type InferOptions, inferShapes, type Shapes } from './shapes/infer.js';
+export { upgradeOpset } from './upgrade/upgrade-opset.js';
+export {
+  encodeForRuntime,
+  type RuntimeModel,
+  type WriteOptions,
+  writeModel,
+  writeModelFile,
+} from './write-model.js';

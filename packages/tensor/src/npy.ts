@@ -1,5 +1,6 @@
 import { unzipSync, type Zippable, zipSync } from 'fflate';
 import { UnitscopeError } from './errors.js';
+import { reasonOf } from './files.js';
 import { sizeOf, type Tensor, type TensorData } from './tensor.js';
 
 // The .npy format, version 1.0 to 3.0: https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html
@@ -66,8 +67,8 @@ export function readNpy(bytes: Uint8Array, name = 'array'): Tensor<TensorData> {
   const wanted = sizeOf(dims) * element.bytes;
   const there = bytes.length - dataStart;
   if (there < wanted) throw bad(`its shape [${dims.join(', ')}] needs ${wanted} bytes, ${there} are there`);
-  // A copy, since a typed array must start at a multiple of its element size.
-  const data = element.create(bytes.slice(dataStart, dataStart + wanted).buffer);
+  // A copy, since a typed array must start at a multiple of its element size; not slice(), which is a view on a Buffer.
+  const data = element.create(new Uint8Array(bytes.subarray(dataStart, dataStart + wanted)).buffer);
   return { dims, data };
 }
 
@@ -98,15 +99,25 @@ function kindOf(data: TensorData): 'f' | 'i' | 'u' {
     : 'i';
 }
 
+// A few kilobytes of zip can claim to hold terabytes.
+const MAX_NPZ_BYTES = 2 ** 32;
+
 /** Reads every array of an `.npz` file, by name. */
 export function readNpz(bytes: Uint8Array, name = 'archive'): Map<string, Tensor<TensorData>> {
   let entries: Record<string, Uint8Array>;
+  let unpacked = 0;
   try {
-    entries = unzipSync(bytes);
+    entries = unzipSync(bytes, {
+      filter: (entry) => {
+        unpacked += entry.originalSize;
+        if (unpacked > MAX_NPZ_BYTES) throw new RangeError('it unpacks to more than 4 GB');
+        return true;
+      },
+    });
   } catch (cause) {
     throw new UnitscopeError(
       'bad-file',
-      `${name} is not a usable .npz file: it cannot be unzipped; save it with numpy.savez()`,
+      `${name} is not a usable .npz file: ${reasonOf(cause)}; save it with numpy.savez()`,
       {
         subject: name,
         cause,

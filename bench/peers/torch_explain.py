@@ -1,0 +1,137 @@
+"""The peers of the explain benchmark: torch's forward and input gradient, and Captum's methods where it is importable.
+
+Reads one JSON command per line and answers with one JSON line:
+  {"net": "alexnet", "batch": 16}   -> {"methods": [...], "torch": version, "captum": version or null}
+  {"run": "forward"}                -> {"ms": elapsed}
+The networks have torchvision's shapes and random weights; what they compute does not matter here, only how long it takes.
+"""
+import json
+import sys
+import time
+
+import torch
+from torch import nn
+
+try:
+    import captum
+    from captum.attr import Deconvolution, GuidedBackprop, Saliency
+except ImportError:
+    captum = None
+
+torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+
+
+def relu():
+    return nn.ReLU(inplace=False)
+
+
+def alexnet():
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 11, 4, 2), relu(), nn.MaxPool2d(3, 2), nn.Conv2d(64, 192, 5, padding=2), relu(),
+        nn.MaxPool2d(3, 2), nn.Conv2d(192, 384, 3, padding=1), relu(), nn.Conv2d(384, 256, 3, padding=1), relu(),
+        nn.Conv2d(256, 256, 3, padding=1), relu(), nn.MaxPool2d(3, 2), nn.Flatten(), nn.Linear(9216, 4096), relu(),
+        nn.Linear(4096, 4096), relu(), nn.Linear(4096, 1000))
+
+
+def vgg16():
+    layers, channels = [], 3
+    for block in ([64, 64], [128, 128], [256] * 3, [512] * 3, [512] * 3):
+        for out in block:
+            layers += [nn.Conv2d(channels, out, 3, padding=1), relu()]
+            channels = out
+        layers.append(nn.MaxPool2d(2, 2))
+    return nn.Sequential(*layers, nn.Flatten(), nn.Linear(25088, 4096), relu(), nn.Linear(4096, 4096), relu(),
+                         nn.Linear(4096, 1000))
+
+
+class Residual(nn.Module):
+    def __init__(self, channels, out, stride):
+        super().__init__()
+        self.main = nn.Sequential(
+            nn.Conv2d(channels, out, 3, stride, 1, bias=False), nn.BatchNorm2d(out), relu(),
+            nn.Conv2d(out, out, 3, 1, 1, bias=False), nn.BatchNorm2d(out))
+        self.skip = nn.Sequential() if stride == 1 and channels == out else nn.Sequential(
+            nn.Conv2d(channels, out, 1, stride, bias=False), nn.BatchNorm2d(out))
+        self.end = relu()
+
+    def forward(self, x):
+        return self.end(self.main(x) + self.skip(x))
+
+
+def resnet18():
+    layers, channels = [], 64
+    for out, first in ((64, 1), (128, 2), (256, 2), (512, 2)):
+        for stride in (first, 1):
+            layers.append(Residual(channels, out, stride))
+            channels = out
+    return nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), relu(), nn.MaxPool2d(3, 2, 1),
+                         *layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(512, 1000))
+
+
+class Fire(nn.Module):
+    def __init__(self, channels, squeeze, expand):
+        super().__init__()
+        self.squeeze = nn.Sequential(nn.Conv2d(channels, squeeze, 1), relu())
+        self.narrow = nn.Sequential(nn.Conv2d(squeeze, expand, 1), relu())
+        self.wide = nn.Sequential(nn.Conv2d(squeeze, expand, 3, padding=1), relu())
+
+    def forward(self, x):
+        x = self.squeeze(x)
+        return torch.cat([self.narrow(x), self.wide(x)], 1)
+
+
+def squeezenet1_1():
+    def pool():
+        return nn.MaxPool2d(3, 2, ceil_mode=True)
+
+    return nn.Sequential(
+        nn.Conv2d(3, 64, 3, 2), relu(), pool(), Fire(64, 16, 64), Fire(128, 16, 64), pool(), Fire(128, 32, 128),
+        Fire(256, 32, 128), pool(), Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256), Fire(512, 64, 256),
+        nn.Conv2d(512, 1000, 1), relu(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+
+
+def prepare(name, batch):
+    torch.manual_seed(1)
+    net = {"alexnet": alexnet, "vgg16": vgg16, "resnet18": resnet18, "squeezenet1_1": squeezenet1_1}[name]().eval()
+    for parameter in net.parameters():
+        parameter.requires_grad_(False)
+    x = torch.randn(batch, 3, 224, 224)
+    rows = torch.arange(batch)
+
+    def forward():
+        with torch.no_grad():
+            net(x)
+
+    def gradient():
+        leaf = x.detach().requires_grad_(True)
+        scores = net(leaf)
+        torch.autograd.grad(scores[rows, scores.argmax(1)].sum(), leaf)
+
+    methods = {"torch forward": forward, "torch gradient": gradient}
+    if captum is not None:
+        target = net(x).argmax(1)
+        saliency, guided, deconvolution = Saliency(net), GuidedBackprop(net), Deconvolution(net)
+        methods["captum gradient"] = lambda: saliency.attribute(x.requires_grad_(True), target=target, abs=False)
+        methods["captum guided-backprop"] = lambda: guided.attribute(x.requires_grad_(True), target=target)
+        methods["captum deconvolution"] = lambda: deconvolution.attribute(x.requires_grad_(True), target=target)
+    return methods
+
+
+def main():
+    import warnings
+    warnings.filterwarnings("ignore")
+    methods = {}
+    for line in sys.stdin:
+        command = json.loads(line)
+        if "net" in command:
+            methods = prepare(command["net"], command["batch"])
+            answer = {"methods": list(methods), "torch": torch.__version__,
+                      "captum": captum.__version__ if captum else None}
+        else:
+            start = time.perf_counter()
+            methods[command["run"]]()
+            answer = {"ms": (time.perf_counter() - start) * 1000}
+        print(json.dumps(answer), flush=True)
+
+
+main()

@@ -1,0 +1,52 @@
+# The C library, static and shared: core (checks, dispatch, threads) and the CPU kernels once per instruction set.
+find_package(Threads REQUIRED)
+
+set(US_SOURCE_DIR ${CMAKE_CURRENT_LIST_DIR}/../src)
+set(US_INCLUDE_DIR ${CMAKE_CURRENT_LIST_DIR}/../include)
+
+set(core_sources error pool2d thread_pool dispatch cuda_loader)
+list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
+list(TRANSFORM core_sources APPEND .cpp)
+
+set(cpu_kernel_sources ${US_KERNELS} kernel_set)
+list(TRANSFORM cpu_kernel_sources PREPEND ${US_SOURCE_DIR}/cpu/)
+list(TRANSFORM cpu_kernel_sources APPEND .cpp)
+
+set(US_OBJECTS "")
+function(us_add_objects name)
+  add_library(${name} OBJECT ${ARGN})
+  target_include_directories(${name} PRIVATE ${US_SOURCE_DIR} ${US_INCLUDE_DIR})
+  target_link_libraries(${name} PRIVATE us_compile_options)
+  set(US_OBJECTS ${US_OBJECTS} $<TARGET_OBJECTS:${name}> PARENT_SCOPE)
+endfunction()
+
+us_add_objects(us_core ${core_sources} ${US_SOURCE_DIR}/cpu/backend.cpp)
+
+function(us_add_instruction_set isa)
+  us_add_objects(us_cpu_${isa} ${cpu_kernel_sources})
+  target_compile_definitions(us_cpu_${isa} PRIVATE US_ISA=${isa} US_ISA_NAME="${isa}")
+  # Vectors of an instruction set's own width cross no boundary of a library, so how they are passed is no one's business.
+  target_compile_options(us_cpu_${isa} PRIVATE -Wno-psabi ${ARGN})
+  set(US_OBJECTS ${US_OBJECTS} PARENT_SCOPE)
+endfunction()
+
+us_add_instruction_set(baseline)
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
+  us_add_instruction_set(avx2 -mavx2 -mfma)
+  us_add_instruction_set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+  target_compile_definitions(us_core PRIVATE US_X86_64)
+endif()
+
+function(us_add_library name kind)
+  add_library(${name} ${kind} ${US_OBJECTS})
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${US_INCLUDE_DIR}> $<INSTALL_INTERFACE:include>)
+  target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
+  set_target_properties(${name} PROPERTIES OUTPUT_NAME unitscope)
+endfunction()
+
+us_add_library(unitscope_static STATIC)
+us_add_library(unitscope_shared SHARED)
+set_target_properties(unitscope_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
+# Pooled threads outlive a dlclose, so the code they run must too. Nothing but us_* leaves the library.
+set(US_MODULE_LINK_OPTIONS -Wl,-z,nodelete -Wl,--exclude-libs,ALL)
+target_link_options(unitscope_shared PRIVATE ${US_MODULE_LINK_OPTIONS} -static-libstdc++ -static-libgcc)

@@ -1,0 +1,15 @@
+# The Node addon. cmake-js passes the headers of node-api-headers and node-addon-api, which npm has installed.
+if(NOT CMAKE_JS_INC)
+  message(FATAL_ERROR "US_NODE needs cmake-js: run `npx cmake-js compile` in native/, or configure with -DUS_NODE=OFF")
+endif()
+
+set(napi_sources ${US_KERNELS} arguments job addon)
+list(TRANSFORM napi_sources PREPEND ${US_SOURCE_DIR}/napi/)
+list(TRANSFORM napi_sources APPEND .cpp)
+add_library(unitscope_node SHARED ${napi_sources} ${US_OBJECTS} ${CMAKE_JS_SRC})
+target_include_directories(unitscope_node PRIVATE ${US_SOURCE_DIR} ${US_INCLUDE_DIR})
+target_include_directories(unitscope_node SYSTEM PRIVATE ${CMAKE_JS_INC})
+target_compile_definitions(unitscope_node PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
+target_link_libraries(unitscope_node PRIVATE us_compile_options Threads::Threads ${CMAKE_DL_LIBS} ${CMAKE_JS_LIB})
+target_link_options(unitscope_node PRIVATE ${US_MODULE_LINK_OPTIONS} -static-libstdc++ -static-libgcc)
+set_target_properties(unitscope_node PROPERTIES PREFIX "" OUTPUT_NAME unitscope SUFFIX .node)

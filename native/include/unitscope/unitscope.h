@@ -1,0 +1,13 @@
+/* The whole C interface of unitscope's kernels. */
+#ifndef UNITSCOPE_UNITSCOPE_H
+#define UNITSCOPE_UNITSCOPE_H
+
+#include "unitscope/backend.h"
+#include "unitscope/execution.h"
+#include "unitscope/max_pool.h"
+#include "unitscope/max_pool_backward.h"
+#include "unitscope/pool2d.h"
+#include "unitscope/status.h"
+#include "unitscope/unpool.h"
+
+#endif

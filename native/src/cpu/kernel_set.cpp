@@ -1,0 +1,13 @@
+#include "cpu/isa.hpp"
+
+namespace us::cpu::US_ISA {
+
+extern const KernelSet kernel_set;
+const KernelSet kernel_set = {
+    US_ISA_NAME,
+#define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS) &stem,
+#include "unitscope/kernels.def"
+#undef US_KERNEL
+};
+
+}  // namespace us::cpu::US_ISA

@@ -1,0 +1,90 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#if defined(__SSE2__)
+#include <immintrin.h>
+#endif
+
+namespace us::cpu::US_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr std::int64_t kLanes = 16;
+#elif defined(__AVX__)
+constexpr std::int64_t kLanes = 8;
+#else
+constexpr std::int64_t kLanes = 4;
+#endif
+
+/// Rows in scratch memory end with room for one more vector load or store of any instruction set.
+constexpr std::int64_t kSlack = 16;
+
+using Floats [[gnu::vector_size(kLanes * 4)]] = float;
+using Ints [[gnu::vector_size(kLanes * 4)]] = std::int32_t;
+using UnalignedFloats [[gnu::vector_size(kLanes * 4), gnu::aligned(4), gnu::may_alias]] = float;
+using UnalignedInts [[gnu::vector_size(kLanes * 4), gnu::aligned(4), gnu::may_alias]] = std::int32_t;
+
+inline Floats load(const float* from) { return *reinterpret_cast<const UnalignedFloats*>(from); }
+inline Ints load(const std::int32_t* from) { return *reinterpret_cast<const UnalignedInts*>(from); }
+inline void store(float* to, Floats values) { *reinterpret_cast<UnalignedFloats*>(to) = values; }
+inline void store(std::int32_t* to, Ints values) { *reinterpret_cast<UnalignedInts*>(to) = values; }
+inline Floats splat(float value) { return Floats{} + value; }
+inline Ints splat(std::int32_t value) { return Ints{} + value; }
+
+/// Stores a0 b0 a1 b1 ...
+inline void store_interleaved(float* to, Floats a, Floats b) {
+#if defined(__AVX512F__)
+  const __m512i low = _mm512_set_epi32(23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i high = _mm512_set_epi32(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8);
+  _mm512_storeu_ps(to, _mm512_permutex2var_ps(a, low, b));
+  _mm512_storeu_ps(to + 16, _mm512_permutex2var_ps(a, high, b));
+#elif defined(__AVX__)
+  const __m256 low = _mm256_unpacklo_ps(a, b);
+  const __m256 high = _mm256_unpackhi_ps(a, b);
+  _mm256_storeu_ps(to, _mm256_permute2f128_ps(low, high, 0x20));
+  _mm256_storeu_ps(to + 8, _mm256_permute2f128_ps(low, high, 0x31));
+#elif defined(__SSE2__)
+  _mm_storeu_ps(to, _mm_unpacklo_ps(a, b));
+  _mm_storeu_ps(to + 4, _mm_unpackhi_ps(a, b));
+#else
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    to[2 * lane] = a[lane];
+    to[2 * lane + 1] = b[lane];
+  }
+#endif
+}
+
+/// Copies `bytes` to memory that will not be read soon, past the caches: saves reading the lines that are overwritten.
+/// `to` is 64-byte aligned and `bytes` a multiple of 64.
+inline void copy_past_caches(char* to, const char* from, std::int64_t bytes) {
+#if defined(__AVX512F__)
+  for (std::int64_t i = 0; i < bytes; i += 64) _mm512_stream_ps(reinterpret_cast<float*>(to + i), _mm512_loadu_ps(from + i));
+#elif defined(__AVX__)
+  for (std::int64_t i = 0; i < bytes; i += 64) {
+    const auto* source = reinterpret_cast<const float*>(from + i);
+    auto* target = reinterpret_cast<float*>(to + i);
+    _mm256_stream_ps(target, _mm256_loadu_ps(source));
+    _mm256_stream_ps(target + 8, _mm256_loadu_ps(source + 8));
+  }
+#elif defined(__SSE2__)
+  for (std::int64_t i = 0; i < bytes; i += 64) {
+    const auto* source = reinterpret_cast<const float*>(from + i);
+    auto* target = reinterpret_cast<float*>(to + i);
+    for (int part = 0; part < 16; part += 4) _mm_stream_ps(target + part, _mm_loadu_ps(source + part));
+  }
+#else
+  __builtin_memcpy(to, from, static_cast<std::size_t>(bytes));
+#endif
+}
+
+/// Makes what copy_past_caches wrote visible to other threads.
+inline void finish_copies_past_caches() {
+#if defined(__SSE2__)
+  _mm_sfence();
+#endif
+}
+
+}  // namespace
+}  // namespace us::cpu::US_ISA

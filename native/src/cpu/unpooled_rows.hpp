@@ -1,0 +1,181 @@
+#pragma once
+
+#include "core/pool2d.hpp"
+#include "cpu/scratch.hpp"
+
+namespace us::cpu::US_ISA {
+namespace {
+
+/// Makes one row of the unpooled plane from the rows of windows that reach it.
+///
+/// Gathering instead of scattering: cell i collects from every window that holds it and whose switch names it, in
+/// row-major order of the windows. So a row is written once, in order, rows are independent of each other, and lanes
+/// hold neighbouring windows. The columns of the row are made split by column modulo stride.
+class UnpooledRows {
+ public:
+  explicit UnpooledRows(const PoolAxes& axes) : axes_(axes) {
+    const PoolAxis& x = axes.x;
+    phases_ = x.stride < x.size ? x.stride : x.size;
+    columns_ = ceil_divide(x.size, x.stride);
+    std::int64_t least = 0;
+    for (std::int64_t c = 0; c < x.kernel; ++c) {
+      const std::int64_t at = c * x.dilation - x.pad;
+      shift_of_[c] = floor_divide(at, x.stride);
+      phase_of_[c] = at - shift_of_[c] * x.stride;
+      if (shift_of_[c] > margin_) margin_ = shift_of_[c];
+      if (shift_of_[c] < least) least = shift_of_[c];
+    }
+    const std::int64_t reach = columns_ - least;
+    length_ = margin_ + (reach > x.out_size ? reach : x.out_size) + kSlack;
+    slots_ = (axes.y.kernel - 1) * axes.y.dilation / axes.y.stride + 1;
+    if (slots_ > axes.y.out_size) slots_ = axes.y.out_size;
+  }
+
+  void layout(Arena& arena) {
+    values_ = arena.take<float>(slots_ * length_);
+    switches_ = arena.take<std::int32_t>(slots_ * length_);
+    held_ = arena.take<std::int64_t>(slots_);
+    split_ = arena.take<float>(axes_.x.stride > 2 ? phases_ * (columns_ + kSlack) : 0);
+  }
+
+  void prepare() {
+    for (std::int64_t i = 0; i < slots_ * length_; ++i) {
+      values_[i] = 0;
+      switches_[i] = kNoSwitch;
+    }
+    start_plane();
+  }
+
+  void start_plane() {
+    for (std::int64_t slot = 0; slot < slots_; ++slot) held_[slot] = -1;
+  }
+
+  /// Where `load` puts the values and switches of a row of windows. It may write up to kSlack elements past their end.
+  struct WindowRow {
+    float* values;
+    std::int32_t* switches;
+  };
+
+  /// Calls `load(window_row, WindowRow)` for every row of windows that reaches `row` and is not there yet, then writes
+  /// the row in whole vectors: up to 2 * kSlack elements past its end.
+  template <bool Accumulate, typename Load>
+  us_status make(std::int64_t row, float* to, const Load& load) {
+    const PoolAxis& y = axes_.y;
+    const std::int64_t reach = (y.kernel - 1) * y.dilation;
+    std::int64_t window = ceil_divide(row + y.pad - reach, y.stride);
+    std::int64_t end = floor_divide(row + y.pad, y.stride) + 1;
+    if (window < 0) window = 0;
+    if (end > y.out_size) end = y.out_size;
+    Source sources[US_MAX_WINDOW_CELLS];
+    std::int64_t count = 0;
+    for (; window < end; ++window) {
+      const std::int64_t inside = row - y.start(window);
+      if (inside % y.dilation != 0) continue;
+      const std::int64_t slot = window % slots_ * length_ + margin_;
+      if (held_[window % slots_] != window) {
+        held_[window % slots_] = window;
+        const us_status status = load(window, WindowRow{values_ + slot, switches_ + slot});
+        if (status != US_OK) return status;
+        clear_margin(switches_ + slot);
+      }
+      sources[count++] = {values_ + slot, switches_ + slot, static_cast<std::int32_t>(inside / y.dilation * axes_.x.kernel)};
+    }
+    write<Accumulate>(sources, count, to);
+    return US_OK;
+  }
+
+ private:
+  static constexpr std::int32_t kNoSwitch = -1;
+
+  struct Source {
+    const float* values;
+    const std::int32_t* switches;
+    std::int32_t first_cell;
+  };
+
+  struct Term {
+    const float* values;
+    const std::int32_t* switches;
+    std::int32_t cell;
+  };
+
+  /// Undoes what whole vectors wrote past the end of the row.
+  void clear_margin(std::int32_t* switches) const {
+    const std::int64_t end = length_ - margin_;
+    const std::int64_t written = axes_.x.out_size + kSlack;
+    for (std::int64_t i = axes_.x.out_size; i < (written < end ? written : end); ++i) switches[i] = kNoSwitch;
+  }
+
+  /// The terms of the columns of one phase, in row-major order of the windows: the last kernel column comes first.
+  std::int64_t terms_of(std::int64_t phase, const Source* sources, std::int64_t count, Term* terms) const {
+    std::int64_t made = 0;
+    for (std::int64_t source = 0; source < count; ++source) {
+      for (std::int64_t c = axes_.x.kernel - 1; c >= 0; --c) {
+        if (phase_of_[c] != phase) continue;
+        const Source& from = sources[source];
+        terms[made++] = {from.values - shift_of_[c], from.switches - shift_of_[c], from.first_cell + static_cast<std::int32_t>(c)};
+      }
+    }
+    return made;
+  }
+
+  template <bool Accumulate>
+  void write(const Source* sources, std::int64_t count, float* to) {
+    const std::int64_t stride = axes_.x.stride;
+    Term terms[US_MAX_WINDOW_CELLS];
+    const std::int64_t made = terms_of(0, sources, count, terms);
+    if (stride == 1) {
+      for (std::int64_t t = 0; t < columns_; t += kLanes) store(to + t, gather<Accumulate>(terms, made, t));
+    } else if (stride == 2) {
+      Term odd_terms[US_MAX_WINDOW_CELLS];
+      const std::int64_t odd_made = terms_of(1, sources, count, odd_terms);
+      for (std::int64_t t = 0; t < columns_; t += kLanes) {
+        store_interleaved(to + 2 * t, gather<Accumulate>(terms, made, t), gather<Accumulate>(odd_terms, odd_made, t));
+      }
+    } else {
+      write_split<Accumulate>(sources, count, to);
+    }
+  }
+
+  template <bool Accumulate>
+  void write_split(const Source* sources, std::int64_t count, float* to) {
+    Term terms[US_MAX_WINDOW_CELLS];
+    for (std::int64_t phase = 0; phase < phases_; ++phase) {
+      const std::int64_t made = terms_of(phase, sources, count, terms);
+      float* const split = split_ + phase * (columns_ + kSlack);
+      for (std::int64_t t = 0; t < columns_; t += kLanes) store(split + t, gather<Accumulate>(terms, made, t));
+      for (std::int64_t t = 0, x = phase; x < axes_.x.size; ++t, x += axes_.x.stride) to[x] = split[t];
+    }
+  }
+
+  template <bool Accumulate>
+  static Floats gather(const Term* terms, std::int64_t count, std::int64_t t) {
+    Floats sum{};
+    for (std::int64_t i = 0; i < count; ++i) {
+      const Floats value = load(terms[i].values + t);
+      const Ints chosen = load(terms[i].switches + t) == splat(terms[i].cell);
+      if constexpr (Accumulate) {
+        sum += chosen ? value : Floats{};
+      } else {
+        sum = chosen ? value : sum;
+      }
+    }
+    return sum;
+  }
+
+  PoolAxes axes_;
+  std::int64_t phases_ = 0;
+  std::int64_t columns_ = 0;
+  std::int64_t margin_ = 0;
+  std::int64_t length_ = 0;
+  std::int64_t slots_ = 0;
+  std::int64_t shift_of_[US_MAX_WINDOW_CELLS] = {};
+  std::int64_t phase_of_[US_MAX_WINDOW_CELLS] = {};
+  float* values_ = nullptr;
+  std::int32_t* switches_ = nullptr;
+  std::int64_t* held_ = nullptr;
+  float* split_ = nullptr;
+};
+
+}  // namespace
+}  // namespace us::cpu::US_ISA

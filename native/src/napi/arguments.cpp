@@ -1,0 +1,123 @@
+#include "napi/arguments.hpp"
+
+#include <cmath>
+#include <limits>
+#include <utility>
+
+namespace us::node {
+namespace {
+
+constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
+constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
+
+const char* name_of(napi_typedarray_type type) {
+  static constexpr const char* kNames[] = {"Int8Array",   "Uint8Array",   "Uint8ClampedArray", "Int16Array",
+                                           "Uint16Array", "Int32Array",   "Uint32Array",       "Float32Array",
+                                           "Float64Array", "BigInt64Array", "BigUint64Array"};
+  const auto index = static_cast<std::size_t>(type);
+  return index < sizeof kNames / sizeof *kNames ? kNames[index] : "typed array of another kind";
+}
+
+std::size_t size_of(napi_typedarray_type type) { return type == napi_float32_array ? sizeof(float) : 1; }
+
+bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
+
+}  // namespace
+
+Arguments::Arguments(const Napi::CallbackInfo& info) : env_(info.Env()) {
+  if (info.Length() != 1 || !info[0].IsObject()) reject("one object of arguments is expected");
+  object_ = info[0].As<Napi::Object>();
+}
+
+void Arguments::reject(const std::string& message) const { throw make_error(env_, US_INVALID_ARGUMENT, message); }
+
+std::int64_t Arguments::integer_of(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) const {
+  if (!value.IsNumber()) reject(std::string(name) + " must be a number");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (std::floor(number) != number || number < static_cast<double>(low) || number > static_cast<double>(high)) {
+    reject(std::string(name) + " must be an integer from " + std::to_string(low) + " to " + std::to_string(high));
+  }
+  return static_cast<std::int64_t>(number);
+}
+
+std::int64_t Arguments::integer(const char* name, std::int64_t low, std::int64_t high) const {
+  return integer_of(object_.Get(name), name, low, high);
+}
+
+void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const {
+  const Napi::Value value = from.Get(name);
+  if (!value.IsArray() || value.As<Napi::Array>().Length() != 2) reject(std::string(name) + " must be an array of two numbers");
+  const Napi::Object both = value.As<Napi::Object>();
+  for (std::uint32_t axis = 0; axis < 2; ++axis) {
+    to[axis] = static_cast<std::int32_t>(integer_of(both.Get(axis), name, 0, kMaxInt32));
+  }
+}
+
+us_pool2d_params Arguments::pool2d() const {
+  const Napi::Value value = object_.Get("params");
+  if (!value.IsObject()) reject("params must be an object");
+  const Napi::Object from = value.As<Napi::Object>();
+  const auto size = [&](const char* name) {
+    return static_cast<std::int32_t>(integer_of(from.Get(name), name, 0, kMaxInt32));
+  };
+  us_pool2d_params params{};
+  params.planes = integer_of(from.Get("planes"), "planes", 0, kMaxSafeInteger);
+  params.height = size("height");
+  params.width = size("width");
+  params.out_height = size("outHeight");
+  params.out_width = size("outWidth");
+  pair(from, "kernel", params.kernel);
+  pair(from, "stride", params.stride);
+  pair(from, "padBegin", params.pad_begin);
+  pair(from, "padEnd", params.pad_end);
+  pair(from, "dilation", params.dilation);
+  return params;
+}
+
+std::int64_t Arguments::count(std::initializer_list<std::int64_t> sizes) const {
+  std::int64_t product = 1;
+  for (const std::int64_t size : sizes) {
+    if (__builtin_mul_overflow(product, size, &product) || product > kMaxSafeInteger) {
+      reject("the sizes describe more elements than can be counted");
+    }
+  }
+  return product;
+}
+
+Buffer& Arguments::array(const char* name, napi_typedarray_type type, std::int64_t count, bool written) {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsTypedArray()) reject(std::string(name) + " must be a " + name_of(type));
+  const auto typed = value.As<Napi::TypedArray>();
+  if (typed.TypedArrayType() != type) {
+    reject(std::string(name) + " must be a " + name_of(type) + ", it is a " + name_of(typed.TypedArrayType()));
+  }
+  napi_typedarray_type found = type;
+  std::size_t length = 0;
+  void* data = nullptr;
+  napi_value memory = nullptr;
+  std::size_t offset = 0;
+  if (napi_get_typedarray_info(env_, typed, &found, &length, &data, &memory, &offset) != napi_ok) {
+    reject(std::string(name) + " cannot be read");
+  }
+  const Napi::Object owner(env_, memory);
+  bool detached = false;
+  napi_is_detached_arraybuffer(env_, memory, &detached);
+  if (detached) reject("the memory of " + std::string(name) + " has been transferred away");
+  // Such memory can vanish while a thread works on it.
+  if (is_true(owner.Get("resizable"))) reject(std::string(name) + " lies in a resizable ArrayBuffer; copy it to a plain one");
+  if (static_cast<std::int64_t>(length) != count) {
+    reject(std::string(name) + " must have " + std::to_string(count) + " elements, it has " + std::to_string(length));
+  }
+  arrays_.push_back(Napi::Persistent(typed.As<Napi::Object>()));
+  return buffers_.emplace_back(data, length * size_of(type), written);
+}
+
+void Arguments::give_to(Job& job) {
+  job.execution_.backend = static_cast<us_backend>(integer("backend", 0, US_BACKEND_COUNT - 1));
+  job.execution_.threads = static_cast<std::int32_t>(integer("threads", 0, kMaxInt32));
+  // Splicing keeps the addresses that the job's buffers are known by.
+  job.buffers_.splice(job.buffers_.end(), buffers_);
+  job.arrays_ = std::move(arrays_);
+}
+
+}  // namespace us::node

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <initializer_list>
+
+#include <napi.h>
+
+#include "napi/job.hpp"
+
+namespace us::node {
+
+/// The one object every function of the addon takes. A kernel's binding reads it like a declaration:
+///   params(from.pool2d()), x(from.input<float>("x", cells))
+/// Whatever is missing or wrong is thrown as an error that names the property, before anything runs.
+class Arguments {
+ public:
+  explicit Arguments(const Napi::CallbackInfo& info);
+
+  std::int64_t integer(const char* name, std::int64_t low, std::int64_t high) const;
+  us_pool2d_params pool2d() const;
+
+  /// A typed array of exactly `count` elements; its memory and a reference to it go to the job.
+  template <typename T>
+  Buffer& input(const char* name, std::int64_t count) {
+    return array(name, type_of(static_cast<T*>(nullptr)), count, false);
+  }
+  template <typename T>
+  Buffer& output(const char* name, std::int64_t count) {
+    return array(name, type_of(static_cast<T*>(nullptr)), count, true);
+  }
+
+  /// The product of sizes; an error if it cannot be counted in a JavaScript number.
+  std::int64_t count(std::initializer_list<std::int64_t> sizes) const;
+
+  /// Hands what was read (`backend`, `threads`, arrays) to the job.
+  void give_to(Job& job);
+
+ private:
+  static napi_typedarray_type type_of(const float* /*tag*/) { return napi_float32_array; }
+  static napi_typedarray_type type_of(const std::uint8_t* /*tag*/) { return napi_uint8_array; }
+
+  Buffer& array(const char* name, napi_typedarray_type type, std::int64_t count, bool written);
+  std::int64_t integer_of(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) const;
+  void pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const;
+  [[noreturn]] void reject(const std::string& message) const;
+
+  Napi::Env env_;
+  Napi::Object object_;
+  std::list<Buffer> buffers_;
+  std::vector<Napi::ObjectReference> arrays_;
+};
+
+}  // namespace us::node

@@ -1,0 +1,179 @@
+import { evaluate } from '@unitscope/onnx';
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Rule } from '../src/rule.js';
+import { batchNormalization } from '../src/rules/batch-normalization.js';
+import { instanceNormalization } from '../src/rules/instance-normalization.js';
+import { layerNormalization } from '../src/rules/layer-normalization.js';
+import { lrn } from '../src/rules/lrn.js';
+import { checkRule, type NodeCase, normal, nodeGraph, relativeError } from './support/check-rule.js';
+import { golden, goldenCases, hasGoldens } from './support/goldens.js';
+import { differentiateNode } from './support/rule-harness.js';
+
+function positive(seed: number, dims: readonly number[]) {
+  const { data } = normal(seed, dims);
+  return { dims, data: data.map((value) => 0.1 + value * value) };
+}
+
+describe('batch-normalization', () => {
+  const constants = {
+    scale: normal(2, [3]),
+    bias: normal(3, [3]),
+    mean: normal(4, [3]),
+    variance: positive(5, [3]),
+  };
+
+  it.each([[[2, 3]], [[2, 3, 5]], [[2, 3, 4, 5]], [[1, 3, 2, 3, 2]]])('of %j', async (dims) => {
+    await checkRule(batchNormalization.gradient, {
+      operator: 'BatchNormalization',
+      feeds: { x: normal(1, dims) },
+      constants,
+      attributes: { epsilon: { float: 1e-3 } },
+    });
+  });
+
+  it('covers parameters that are computed', async () => {
+    const { scale, variance, ...rest } = constants;
+    await checkRule(batchNormalization.gradient, {
+      operator: 'BatchNormalization',
+      feeds: { x: normal(1, [2, 3, 4, 5]), scale, variance },
+      constants: rest,
+      order: ['x', 'scale', 'bias', 'mean', 'variance'],
+      symbolicBatch: false,
+    });
+  });
+
+  it('refuses training and parameter gradients by name', () => {
+    const graph = (training: number, nodeCase: Partial<NodeCase>) =>
+      nodeGraph({
+        operator: 'BatchNormalization',
+        feeds: { x: normal(1, [2, 3, 4]) },
+        constants,
+        attributes: { training_mode: training },
+        ...nodeCase,
+      });
+    const plain = graph(0, {});
+    const [node] = plain.nodes;
+    const training = {
+      ...plain,
+      nodes: [{ ...node!, attributes: new Map([['training_mode', { kind: 'int', value: 1 } as const]]) }],
+    };
+    expect(() => differentiateNode(training, batchNormalization.gradient, { wrt: ['x'] })).toThrow(
+      /BatchNormalization.*training_mode/,
+    );
+    const { scale, ...rest } = constants;
+    const open = graph(0, {
+      feeds: { x: normal(1, [2, 3, 4]), scale },
+      constants: rest,
+      symbolicBatch: false,
+    });
+    expect(() => differentiateNode(open, batchNormalization.gradient, { wrt: ['scale'] })).toThrow(
+      /BatchNormalization.*parameter gradients/,
+    );
+  });
+});
+
+describe('instance-normalization', () => {
+  it.each([[[2, 3, 5]], [[2, 3, 4, 5]]])('of %j', async (dims) => {
+    await checkRule(instanceNormalization.gradient, {
+      operator: 'InstanceNormalization',
+      feeds: { x: normal(1, dims) },
+      constants: { scale: normal(2, [3]), bias: normal(3, [3]) },
+      attributes: { epsilon: { float: 1e-2 } },
+    });
+  });
+});
+
+describe('layer-normalization', () => {
+  it.each([
+    [[2, 3, 8], -1],
+    [[2, 3, 4, 5], 1],
+    [[2, 3, 4, 5], -2],
+  ])('of %j from axis %i', async (dims, axis) => {
+    const normalized = dims.slice(axis);
+    await checkRule(layerNormalization.gradient, {
+      operator: 'LayerNormalization',
+      feeds: { x: normal(1, dims) },
+      constants: { scale: normal(2, normalized), bias: normal(3, normalized) },
+      attributes: { axis, epsilon: { float: 1e-2 } },
+    });
+  });
+});
+
+describe('lrn', () => {
+  it('has the true gradient for every window and exponent', async () => {
+    const parameters = fc.record({
+      channels: fc.integer({ min: 1, max: 9 }),
+      size: fc.integer({ min: 1, max: 7 }),
+      alpha: fc.constantFrom(1e-2, 0.5, 2),
+      beta: fc.constantFrom(0.5, 0.75, 1, 0.6),
+      bias: fc.constantFrom(1, 2),
+      dims: fc.constantFrom([4], [3, 4]),
+      seed: fc.integer({ min: 0, max: 1000 }),
+    });
+    await fc.assert(
+      fc.asyncProperty(parameters, async ({ channels, size, alpha, beta, bias, dims, seed }) => {
+        const nodeCase: NodeCase = {
+          operator: 'LRN',
+          feeds: { x: normal(seed, [2, channels, ...dims]) },
+          attributes: { size, alpha: { float: alpha }, beta: { float: beta }, bias: { float: bias } },
+        };
+        await checkRule(lrn.gradient, nodeCase, { seed, components: 16 });
+      }),
+      { numRuns: 60, seed: 31 },
+    );
+  });
+
+  it('as identity hands the signal on', () => {
+    const feeds = { x: normal(1, [1, 4, 3, 3]) };
+    const graph = nodeGraph({ operator: 'LRN', feeds, attributes: { size: 3 } });
+    const signal = normal(2, [1, 4, 3, 3]);
+    const backward = differentiateNode(graph, lrn.identity, { wrt: ['x'] });
+    expect([...evaluate(backward, { ...feeds, signal }).get('grad_x')!.data]).toEqual([...signal.data]);
+  });
+});
+
+describe.skipIf(!hasGoldens)('golden cases', () => {
+  const float = (tensor: string) => {
+    const { dims, data } = golden(tensor);
+    return { dims, data: Float32Array.from(data) };
+  };
+
+  it.each([...goldenCases('LRN')])('$name', ({ name, size, alpha, beta, bias }) => {
+    expectGolden(name, lrn.gradient, {
+      operator: 'LRN',
+      feeds: { x: float(`${name}.x`) },
+      attributes: {
+        size: Number(size),
+        alpha: { float: Number(alpha) },
+        beta: { float: Number(beta) },
+        bias: { float: Number(bias) },
+      },
+    });
+  });
+
+  it.each([...goldenCases('BatchNormalization')])('$name', ({ name, eps }) => {
+    expectGolden(name, batchNormalization.gradient, {
+      operator: 'BatchNormalization',
+      feeds: { x: float(`${name}.x`) },
+      constants: {
+        gamma: float(`${name}.gamma`),
+        beta: float(`${name}.beta`),
+        mean: float(`${name}.mean`),
+        var: float(`${name}.var`),
+      },
+      attributes: { epsilon: { float: Number(eps) } },
+    });
+  });
+
+  function expectGolden(name: string, rule: Rule, nodeCase: NodeCase): void {
+    const graph = nodeGraph(nodeCase);
+    const [y] = evaluate(graph, nodeCase.feeds).values();
+    expect(relativeError(y!.data, golden(`${name}.y`).data)).toBeLessThan(1e-10);
+    const backward = differentiateNode(graph, rule, { wrt: ['x'] });
+    const all = { ...nodeCase.feeds, signal: float(`${name}.gy`) };
+    const gradient = evaluate(backward, all).get('grad_x')!;
+    // Factors such as alpha / size are float32 constants of the graph.
+    expect(relativeError(gradient.data, golden(`${name}.gx`).data)).toBeLessThan(6e-8);
+  }
+});

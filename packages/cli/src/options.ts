@@ -1,0 +1,64 @@
+import { engineNames } from '@unitscope/model';
+import { UnitscopeError, unknownName } from '@unitscope/tensor';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+
+/** Options every command that runs a network has. */
+export interface RunOptions {
+  readonly json?: boolean;
+  readonly quiet?: boolean;
+  readonly engine: string;
+  readonly threads?: number;
+  readonly batchSize: number;
+  readonly size?: readonly [height: number, width: number];
+}
+
+export function addRunOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON record instead of text')
+    .option('--quiet', 'print results only')
+    .addOption(new Option('--engine <name>', 'what runs the network').choices([...engineNames]).default('auto'))
+    .option('--threads <n>', 'threads of one run (all by default)', positiveInteger)
+    .option('--batch-size <n>', 'pictures in one run', positiveInteger, 16)
+    .option('--size <h,w>', 'input size, where the network leaves it open', parseSize);
+}
+
+/** A parser of positive integers for commander. */
+export function positiveInteger(text: string): number {
+  const number = Number(text);
+  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('It must be a positive integer.');
+  return number;
+}
+
+function parseSize(text: string): readonly [number, number] {
+  const match = /^(\d+)(?:[,x](\d+))?$/.exec(text);
+  const [height, width] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
+  if (match === null || height < 1 || width < 1) throw new InvalidArgumentError('It must be H,W, such as 224,224.');
+  return [height, width];
+}
+
+/** `3`, `3,10,12` or `3,mean`: a channel, at a position, where it is strongest, or the mean of its map. */
+export function parseUnit(text: string): { channel: number; position?: readonly [number, number] | 'mean' } {
+  const match = /^(\d+)(?:,(?:(\d+),(\d+)|(mean|max)))?$/.exec(text);
+  if (match === null) throw new InvalidArgumentError('It must be C, C,Y,X or C,mean, counted from 0.');
+  const channel = Number(match[1]);
+  if (match[2] !== undefined) return { channel, position: [Number(match[2]), Number(match[3])] };
+  return match[4] === 'mean' ? { channel, position: 'mean' } : { channel };
+}
+
+/** The index of a class given by number, `top1`, or name. Throws `wrong-use` for a name where no names are known. */
+export function parseTarget(text: string, classNames: readonly string[] | undefined): number | 'top1' {
+  if (text === 'top1') return 'top1';
+  if (/^\d+$/.test(text)) return Number(text);
+  if (classNames === undefined) {
+    throw new UnitscopeError(
+      'wrong-use',
+      `--target "${text}" is neither top1 nor a number; to name classes, give their names by --classes FILE`,
+      { subject: text },
+    );
+  }
+  const wanted = text.toLowerCase();
+  const index = classNames.findIndex((name) => name.toLowerCase() === wanted);
+  if (index !== -1) return index;
+  throw unknownName('class', text, classNames);
+}
+

@@ -1,0 +1,60 @@
+import { type Tensor, UnitscopeError, writeFileAtomic, writeNpy, writeNpz } from '@unitscope/tensor';
+import type { Explanation } from '@unitscope/visualization';
+import type { Drawing } from './drawing.js';
+import { samplesOf, topClasses } from './summary.js';
+import { version } from './version.js';
+
+const RECORDED_CLASSES = 5;
+
+/** Everything about a result but its maps, for `--json`: what was asked, of what, by what, and what came of it. */
+export function explanationRecord(
+  { model, inputs, explanations, classNames, layer }: Drawing,
+  files: { readonly png?: string; readonly raw?: string; readonly score: string; readonly plan?: boolean },
+) {
+  const [first] = explanations;
+  const nameOf = (index: number) => classNames?.[index];
+  return {
+    unitscope: version,
+    model: { path: model.path, sha256: model.sha256 },
+    engine: model.engine,
+    objective: layer === undefined ? { kind: 'class', score: files.score } : { kind: 'unit', layer },
+    inputs: inputs.map((input) => input.record),
+    samples: samplesOf(inputs).map(({ path, index }, n) => ({
+      path,
+      index,
+      target: first?.target[n],
+      ...(layer === undefined ? { class: nameOf(first?.target[n] ?? -1) } : { position: first?.position?.[n] }),
+      score: first?.score[n],
+      ...(first?.logits === undefined
+        ? {}
+        : { top: topClasses(first.logits, n, RECORDED_CLASSES).map((entry) => ({ ...entry, class: nameOf(entry.index) })) }),
+    })),
+    explanations: explanations.map(({ method, map, notes, plan }) => ({
+      method,
+      dims: map.dims,
+      ...rangeOf(map),
+      notes,
+      ...(files.plan ? { plan } : {}),
+    })),
+    files: { png: files.png, raw: files.raw },
+  };
+}
+
+function rangeOf({ data }: Tensor): { min: number; max: number } {
+  let [min, max] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of data) {
+    if (value < min) min = value;
+    if (value > max) max = value;
+  }
+  return { min, max };
+}
+
+/** Writes the maps of all samples: one array as `.npy`, or each method's under its name as `.npz`. */
+export async function writeRaw(path: string, explanations: readonly Explanation[]): Promise<void> {
+  if (path.endsWith('.npz')) {
+    return writeFileAtomic(path, writeNpz(new Map(explanations.map(({ method, map }) => [method, map]))));
+  }
+  const [only] = explanations;
+  if (only === undefined) throw new UnitscopeError('wrong-use', 'there is no map to write');
+  return writeFileAtomic(path, writeNpy(only.map));
+}

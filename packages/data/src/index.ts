@@ -1,0 +1,24 @@
+export { readClassNames } from './class-names.js';
+export { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
+export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
+export {
+  type LoadedPicture,
+  type LoadOptions,
+  type LoadProgress,
+  loadPicture,
+  loadPictures,
+  type PictureRecord,
+  streamPictures,
+} from './load.js';
+export { fitPicture, normalisePicture, restorePicture } from './normalise.js';
+export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
+export {
+  describePreprocessing,
+  type PerChannel,
+  PREPROCESSING_NAMES,
+  type Preprocessing,
+  parsePreprocessing,
+  preprocessingPreset,
+  readPreprocessing,
+} from './preprocessing.js';
+export { RESIZE_FILTERS, type ResizeFilter, resizePicture } from './resize.js';

@@ -1,0 +1,87 @@
+import { Random } from '@unitscope/tensor';
+import type { KernelName } from '../addon.js';
+import type { BackendName, KernelOptions } from '../backend.js';
+
+/**
+ * One problem for one kernel. The same object is a correctness test, a row of the support table and a benchmark, so
+ * that what is timed is what was checked.
+ */
+export interface KernelCase {
+  readonly kernel: KernelName;
+  readonly name: string;
+  /** `conformance`: small and awkward. `benchmark`: of the size of real networks. */
+  readonly purpose: 'conformance' | 'benchmark';
+  /** Makes inputs and outputs; the same ones every time. */
+  readonly prepare: () => PreparedCase;
+}
+
+export interface PreparedCase {
+  /** Bytes that must move: inputs read once, outputs written once. */
+  readonly bytes: number;
+  /** Runs the kernel into the case's own outputs. */
+  readonly run: (options: KernelOptions) => Promise<BackendName>;
+  readonly runSync: (options: KernelOptions) => BackendName;
+  /** Compares what the last run wrote with the reference: the first difference in words, or undefined. */
+  readonly compare: () => string | undefined;
+}
+
+/** Arrays for results, filled with what no kernel gives here, so that a place left out is found. */
+export const unwritten = {
+  floats: (size: number) => new Float32Array(size).fill(-12345.5),
+  bytes: (size: number) => new Uint8Array(size).fill(255),
+};
+
+/** Unit roundoff of float32. */
+const EPSILON = 2 ** -24;
+
+/** The first place where the arrays differ at all; NaN equals NaN. */
+export function firstDifference(
+  name: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+): string | undefined {
+  for (let i = 0; i < expected.length; i++) {
+    const same = actual[i] === expected[i] || (Number.isNaN(actual[i]) && Number.isNaN(expected[i]));
+    if (!same) return `${name}[${i}] is ${actual[i]}, the reference says ${expected[i]}`;
+  }
+  return actual.length === expected.length ? undefined : `${name} has ${actual.length} elements`;
+}
+
+/**
+ * The first place where a float32 sum is further from the exact one than rounding explains:
+ * |actual - expected| <= (terms - 1) epsilon sum|terms|, which is 0 for a single term.
+ */
+export function firstBeyondRounding(
+  name: string,
+  actual: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  magnitude: ArrayLike<number>,
+  terms: number,
+): string | undefined {
+  for (let i = 0; i < expected.length; i++) {
+    if (Number.isNaN(actual[i]) && Number.isNaN(expected[i])) continue;
+    const bound = (terms - 1) * EPSILON * magnitude[i]!;
+    if (!(Math.abs(actual[i]! - expected[i]!) <= bound)) {
+      return `${name}[${i}] is ${actual[i]}, the reference says ${expected[i]}, rounding allows ${bound}`;
+    }
+  }
+  return undefined;
+}
+
+export type ValueKind = 'normal' | 'ties' | 'nan' | 'negative-infinity' | 'zeros';
+
+/**
+ * Seeded float32 values: normal; few distinct ones, so that most windows hold a tie; normal with NaN sprinkled in;
+ * normal with -infinity, whole windows of it included; zeros of both signs.
+ */
+export function makeValues(kind: ValueKind, size: number, seed: number): Float32Array {
+  const random = new Random(seed);
+  return Float32Array.from({ length: size }, () => {
+    const value = random.normal();
+    if (kind === 'ties') return Math.round(value);
+    if (kind === 'nan') return random.uniform() < 0.1 ? Number.NaN : value;
+    if (kind === 'negative-infinity') return random.uniform() < 0.7 ? Number.NEGATIVE_INFINITY : value;
+    if (kind === 'zeros') return value < 0 ? -0 : 0;
+    return value;
+  });
+}

@@ -1,0 +1,20 @@
+export type { KernelName } from './addon.js';
+export { KERNEL_NAMES } from './addon.js';
+export {
+  BACKEND_NAMES,
+  type BackendName,
+  type BackendStatus,
+  type KernelOptions,
+  listBackends,
+} from './backend.js';
+export type { KernelCase, PreparedCase } from './cases/case.js';
+export { kernelCases } from './cases/index.js';
+export { type MaxPoolOptions, type MaxPoolResult, maxPool, maxPoolSync } from './max-pool.js';
+export {
+  type MaxPoolBackwardOptions,
+  type MaxPoolBackwardResult,
+  maxPoolBackward,
+  maxPoolBackwardSync,
+} from './max-pool-backward.js';
+export type { Pair, PoolWindow } from './pooling.js';
+export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';

@@ -1,0 +1,236 @@
+import { createHash } from 'node:crypto';
+import { gradient } from '@unitscope/autodiff';
+import {
+  cutGraph,
+  type Dim,
+  type Graph,
+  inferShapes,
+  readModel,
+  readModelFile,
+  type Shapes,
+  type ValueInfo,
+  writeModel,
+} from '@unitscope/onnx';
+import { type Tensor, type TensorData, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { checkBatch, type Progress } from './batches.js';
+import type { Engine } from './engine.js';
+import { findLayer, type Layer, layersOf } from './layers.js';
+import { Pullback, type PullbackObjective, type PullbackOptions } from './pullback.js';
+import { Runner } from './runner.js';
+import { shareEngine } from './shared-engine.js';
+
+export interface ModelOptions {
+  /** An engine by name (see `engineNames`), or one of the caller's own. `auto` by default. */
+  readonly engine?: string | Engine;
+  /** Threads of one run; as many as the machine has by default. */
+  readonly threads?: number;
+  /** The most samples of one run; a larger batch is run in parts. 16 by default. */
+  readonly batchSize?: number;
+  /** Dims to take for the input instead of those in the file, e.g. `['N', 3, 224, 224]`. */
+  readonly inputDims?: readonly Dim[];
+}
+
+export interface ModelRunOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface EngineRecord {
+  /** What was asked for. */
+  readonly requested: string;
+  /** What runs. */
+  readonly name: string;
+  readonly versions: Readonly<Record<string, string>>;
+}
+
+/** The activations of one batch, by the name each layer was asked for with. */
+export type Activations = ReadonlyMap<string, Tensor<TensorData>>;
+
+type Batches = Iterable<Tensor> | AsyncIterable<Tensor>;
+
+const DEFAULT_BATCH_SIZE = 16;
+
+/** A convolutional network that can be looked into and run. */
+export class Model {
+  readonly graph: Graph;
+  /** The file it was read from. */
+  readonly path: string | undefined;
+  /** The one input, the picture: float32, the batch first. Its dims are `inputDims` where those were given. */
+  readonly input: ValueInfo;
+  readonly outputs: readonly ValueInfo[];
+  readonly layers: readonly Layer[];
+  /** The engine, for the record of a result. */
+  readonly engine: EngineRecord;
+  readonly #runner: Runner;
+  readonly #shapes: Shapes;
+  #sha256: string | undefined;
+
+  private constructor(graph: Graph, path: string | undefined, shapes: Shapes, runner: Runner, engine: EngineRecord) {
+    this.graph = graph;
+    this.path = path;
+    this.input = { ...runner.input, dims: runner.dims };
+    this.outputs = graph.outputs.map((output) => ({ ...output, dims: shapes.dims(output.name) ?? output.dims }));
+    this.layers = layersOf(graph, shapes, runner.input.name);
+    this.engine = engine;
+    this.#runner = runner;
+    this.#shapes = shapes;
+  }
+
+  /**
+   * Reads a network from a file, from bytes, or takes a graph. Nothing is run yet.
+   *
+   * Throws `not-found` without a file, `bad-file` for what is no sound ONNX model, `unsupported` for a network that
+   * does not have exactly one input, of float32, `wrong-use` for an option that cannot be.
+   */
+  static async load(source: string | Uint8Array | Graph, options: ModelOptions = {}): Promise<Model> {
+    const { threads, batchSize = DEFAULT_BATCH_SIZE, engine = 'auto' } = options;
+    requireCount('threads', threads);
+    requireCount('batchSize', batchSize);
+    const path = typeof source === 'string' ? source : undefined;
+    const graph =
+      typeof source === 'string'
+        ? await readModelFile(source)
+        : source instanceof Uint8Array
+          ? readModel(source)
+          : source;
+    const label = path ?? (graph.name === '' ? 'the network' : graph.name);
+    const input = imageInput(graph, label);
+    const dims = inputDimsOf(input, options.inputDims);
+    const shapes = inferShapes(graph, { inputs: { [input.name]: dims } });
+    const shared = shareEngine(engine);
+    const runner = new Runner(shared, input, dims, { threads, batchSize, label });
+    const requested = typeof engine === 'string' ? engine : engine.name;
+    const { name, versions } = shared.engine;
+    return new Model(graph, path, shapes, runner, { requested, name, versions });
+  }
+
+  /** SHA-256 of the file, in hexadecimal; of what would be written, for a graph that comes from none. */
+  get sha256(): string {
+    this.#sha256 ??= createHash('sha256').update(writeModel(this.graph)).digest('hex');
+    return this.#sha256;
+  }
+
+  /**
+   * A layer by the name of its node or of its value, or `last-conv`: the last convolution whose map has more than one
+   * position. Throws `not-found`.
+   */
+  layer(name: string): Layer {
+    return findLayer(this.layers, name);
+  }
+
+  /**
+   * The network's outputs for a batch, by name. Throws `bad-input` for a batch that does not fit the input or has NaN
+   * or infinity in it, `aborted` at once when the signal fires.
+   */
+  async run(batch: Tensor, options: ModelRunOptions = {}): Promise<Record<string, Tensor<TensorData>>> {
+    return this.#run('forward', this.graph, batch, options);
+  }
+
+  /**
+   * Activations of layers: for one batch, or for many as they are asked for. What the layers do not need is not run.
+   * Errors as `run`, and `not-found` for a layer.
+   */
+  activations(layerNames: readonly string[], batch: Tensor, options?: ModelRunOptions): Promise<Activations>;
+  activations(layerNames: readonly string[], batches: Batches, options?: ModelRunOptions): AsyncIterable<Activations>;
+  activations(
+    layerNames: readonly string[],
+    batches: Tensor | Batches,
+    options: ModelRunOptions = {},
+  ): Promise<Activations> | AsyncIterable<Activations> {
+    return 'data' in batches
+      ? this.#tap(layerNames, batches, options)
+      : this.#tapEach(layerNames, batches, options);
+  }
+
+  /**
+   * A backward pass from an objective to the input or a layer, by a method's rules. Throws `not-found` for names,
+   * `unsupported` for an operator on the way that has no rule; for a network without a fixed input size, the first
+   * run does.
+   */
+  async pullback(objective: PullbackObjective, options: PullbackOptions = {}): Promise<Pullback> {
+    this.#runner.requireOpen();
+    const source = { graph: this.graph, layers: this.layers, runner: this.#runner };
+    return new Pullback(source, objective, options, gradient);
+  }
+
+  /** Releases the network's sessions. The engine, which models share, ends with the last of them. */
+  close(): Promise<void> {
+    return this.#runner.close();
+  }
+
+  async #run(key: string, graph: Graph, batch: Tensor, options: ModelRunOptions) {
+    this.#runner.requireOpen();
+    throwIfAborted(options.signal);
+    checkBatch(batch, this.#runner.input, this.#runner.dims);
+    return this.#runner.run(key, { graph }, { [this.input.name]: batch }, options);
+  }
+
+  async #tap(layerNames: readonly string[], batch: Tensor, options: ModelRunOptions): Promise<Activations> {
+    const values = layerNames.map((name) => this.layer(name).value);
+    const wanted = [...new Set(values)].sort();
+    if (wanted.length === 0) throw new UnitscopeError('wrong-use', 'no layer is named; name at least one');
+    const cut = cutGraph(this.graph, { outputs: wanted });
+    const outputs = wanted.map((name): ValueInfo => ({ name, type: 'float32', dims: this.#shapes.dims(name) }));
+    const results = await this.#run(`activations ${JSON.stringify(wanted)}`, { ...cut, outputs }, batch, options);
+    return new Map(layerNames.map((name, i) => [name, results[values[i]!]!]));
+  }
+
+  async *#tapEach(layerNames: readonly string[], batches: Batches, options: ModelRunOptions) {
+    const { onProgress, ...rest } = options;
+    let before = 0;
+    for await (const batch of batches) {
+      const done = before;
+      yield await this.#tap(layerNames, batch, {
+        ...rest,
+        ...(onProgress === undefined
+          ? {}
+          : { onProgress: (progress) => onProgress({ done: done + progress.done, total: undefined }) }),
+      });
+      before += batch.dims[0]!;
+    }
+  }
+}
+
+/** The one input of a network. A value that has a default in the file is a weight, not an input. */
+function imageInput(graph: Graph, label: string): ValueInfo {
+  const inputs = graph.inputs.filter((input) => !graph.initializers.has(input.name));
+  const [input] = inputs;
+  const refuse = (why: string) => new UnitscopeError('unsupported', `${label} ${why}`, { subject: label });
+  if (input === undefined) throw refuse('has no input');
+  if (inputs.length > 1) {
+    const names = inputs.map(({ name }) => name).join(', ');
+    throw refuse(`has ${inputs.length} inputs (${names}); networks of one input, the picture, are supported`);
+  }
+  if (input.type !== 'float32') {
+    throw refuse(`takes ${input.type} at its input "${input.name}"; export it with a float32 input`);
+  }
+  return input;
+}
+
+function inputDimsOf(input: ValueInfo, given: readonly Dim[] | undefined): readonly Dim[] {
+  const stated = input.dims;
+  const dims = given ?? stated;
+  if (dims === undefined || dims.length === 0) {
+    throw new UnitscopeError(
+      'unsupported',
+      `the file does not say the dims of input "${input.name}"; give inputDims, such as N,3,224,224`,
+      { subject: input.name },
+    );
+  }
+  const sound = dims.every((dim) => typeof dim === 'string' || (Number.isSafeInteger(dim) && dim > 0));
+  const fits = stated === undefined || (stated.length === dims.length && dims.every((dim, axis) => {
+    const size = stated[axis]!;
+    return typeof size === 'string' || size === dim;
+  }));
+  if (sound && fits) return dims.map((dim, axis) => (dim === '' ? `dim${axis}` : dim));
+  throw new UnitscopeError(
+    given === undefined ? 'bad-file' : 'wrong-use',
+    `input "${input.name}" cannot have dims [${dims.join(', ')}]; the file says [${stated?.join(', ') ?? ''}]`,
+    { subject: input.name },
+  );
+}
+
+function requireCount(option: string, value: number | undefined): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
+  throw new UnitscopeError('wrong-use', `${option} must be a positive integer, got ${value}`, { subject: option });
+}

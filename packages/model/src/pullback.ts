@@ -1,0 +1,260 @@
+import {
+  type CompiledPullback,
+  type Composite,
+  compile,
+  findScore,
+  type Objective,
+  type PlannedRule,
+  type UnitPosition,
+} from '@unitscope/autodiff';
+import { type Dim, type Graph, inferShapes, type Shapes } from '@unitscope/onnx';
+import { sameDims, type Tensor, type TensorData, UnitscopeError, unknownName } from '@unitscope/tensor';
+import { checkBatch, type Progress } from './batches.js';
+import { findLayer, type Layer } from './layers.js';
+import type { Runner } from './runner.js';
+import { type PullbackTarget, resolveTargets } from './targets.js';
+
+/**
+ * What is explained, but for the class or unit itself, which each run chooses.
+ *
+ * - `class`: the score of a class, before the softmax (`logit`, the default) or after it (`probability`). `output`
+ *   names the network's output where it has several.
+ * - `unit`: a unit of a layer at a `given` position, at the place where it is strongest (`max`, the default), or its
+ *   mean over the map.
+ * - `seed`: any signal at a layer's value.
+ */
+export type PullbackObjective =
+  | { readonly kind: 'class'; readonly score?: 'logit' | 'probability'; readonly output?: string }
+  | { readonly kind: 'unit'; readonly layer: string; readonly position?: UnitPosition }
+  | { readonly kind: 'seed'; readonly layer: string };
+
+export interface PullbackOptions {
+  /** The method; the gradient by default. */
+  readonly composite?: Composite;
+  /** The layer to carry the signal back to; the network's input by default. */
+  readonly wrt?: string;
+  /** Layers whose activations the result has besides. */
+  readonly outputs?: readonly string[];
+}
+
+export interface PullbackRunOptions {
+  readonly signal?: AbortSignal;
+  readonly onProgress?: (progress: Progress) => void;
+}
+
+export interface PullbackResult {
+  /** What arrives at `wrt`, of its dims. */
+  readonly signal: Tensor;
+  /** The scalar explained of each sample, [N]; a seed has none. */
+  readonly score: Tensor | undefined;
+  /** The class or the unit's channel of each sample; a seed has none. */
+  readonly target: readonly number[] | undefined;
+  /** Row and column of the unit explained in each sample; only where it is one element of a map. */
+  readonly position: readonly (readonly [number, number])[] | undefined;
+  /** The activations asked for, by the name they were asked for with. */
+  readonly outputs: ReadonlyMap<string, Tensor>;
+  /** Which rule every operator on the path got. */
+  readonly plan: readonly PlannedRule[];
+  /** What a reader of the result should know. */
+  readonly notes: readonly string[];
+}
+
+const compositeNumbers = new WeakMap<Composite, number>();
+let composites = 0;
+
+/** Composites of one name may differ in their rules, so the object itself is what counts. */
+function numberOf(composite: Composite): number {
+  let number = compositeNumbers.get(composite);
+  if (number === undefined) compositeNumbers.set(composite, (number = ++composites));
+  return number;
+}
+
+export interface PullbackSource {
+  readonly graph: Graph;
+  readonly layers: readonly Layer[];
+  readonly runner: Runner;
+}
+
+/**
+ * A forward and backward pass that is ready to run: which class or unit is explained is chosen by each run, so one
+ * session serves them all. Made by `Model.pullback`.
+ */
+export class Pullback {
+  readonly #source: PullbackSource;
+  readonly #kind: PullbackObjective['kind'];
+  readonly #objective: Objective;
+  readonly #softmax: boolean;
+  readonly #composite: Composite;
+  readonly #wrt: string;
+  readonly #outputs: ReadonlyMap<string, string>;
+  readonly #key: string;
+  #ready: { readonly key: string; readonly compiled: CompiledPullback; readonly dims: readonly Dim[] } | undefined;
+
+  constructor(source: PullbackSource, objective: PullbackObjective, options: PullbackOptions, fallback: Composite) {
+    const { graph, layers, runner } = source;
+    this.#source = source;
+    this.#composite = options.composite ?? fallback;
+    this.#kind = objective.kind;
+    this.#objective = objectiveIn(graph, layers, objective);
+    this.#softmax = objective.kind === 'class' && objective.score === 'probability';
+    const { input } = runner;
+    const { wrt } = options;
+    this.#wrt = wrt === undefined || wrt === input.name ? input.name : findLayer(layers, wrt).value;
+    this.#outputs = new Map((options.outputs ?? []).map((name) => [name, findLayer(layers, name).value]));
+    this.#key = JSON.stringify([
+      this.#objective,
+      this.#softmax,
+      this.#wrt,
+      this.#composite.name,
+      numberOf(this.#composite),
+      [...this.#outputs.values()],
+    ]);
+    // A network of one input size is compiled now, so that what cannot be explained is said now.
+    if (!runner.dims.slice(1).some((dim) => typeof dim === 'string')) this.#prepare(runner.dims);
+  }
+
+  /** The name of the method. */
+  get method(): string {
+    return this.#composite.name;
+  }
+
+  /**
+   * The two passes as one graph. Throws `wrong-use` where the network takes pictures of any size and none has been
+   * run yet.
+   */
+  get compiled(): CompiledPullback {
+    if (this.#ready !== undefined) return this.#ready.compiled;
+    throw new UnitscopeError(
+      'wrong-use',
+      `${this.#source.runner.label} takes pictures of any size; load it with inputDims, or run a batch first`,
+    );
+  }
+
+  /**
+   * Explains a batch.
+   *
+   * @param batch of the dims of the network's input
+   * @param target what to explain in every sample, or a list with one for each: a class or channel by its number,
+   *   `top1` for the class of the highest score, a channel with a position; for a seed, the signal itself. Classes
+   *   default to `top1`.
+   *
+   * Throws `bad-input` for a batch that does not fit, `not-found` for a class or unit that does not exist, `wrong-use`
+   * for a target the objective cannot have, `aborted`.
+   */
+  async run(batch: Tensor, target?: PullbackTarget | Tensor, options: PullbackRunOptions = {}): Promise<PullbackResult> {
+    const { runner } = this.#source;
+    runner.requireOpen();
+    checkBatch(batch, runner.input, runner.dims);
+    const { key, compiled, dims } = this.#prepare([runner.dims[0]!, ...batch.dims.slice(1)]);
+    const count = batch.dims[0]!;
+    const results = await runner.run(
+      key,
+      { graph: compiled.graph, compiled },
+      { [runner.input.name]: batch, [compiled.targetInput]: this.#feed(target, dims, count) },
+      options,
+    );
+    const { score, index } = compiled;
+    const chosen = this.#chosen(results, index, dims, target, count);
+    return {
+      signal: float32(results, compiled.signals.get(this.#wrt)!),
+      score: score === undefined ? undefined : float32(results, score),
+      ...chosen,
+      outputs: new Map([...this.#outputs].map(([name, value]) => [name, float32(results, value)])),
+      plan: compiled.plan,
+      notes: compiled.notes,
+    };
+  }
+
+  #prepare(inputDims: readonly Dim[]): { key: string; compiled: CompiledPullback; dims: readonly Dim[] } {
+    const key = `pullback ${this.#key} ${inputDims.join('x')}`;
+    if (this.#ready?.key === key) return this.#ready;
+    const { graph, runner } = this.#source;
+    const inputs = { [runner.input.name]: inputDims };
+    const compiled =
+      runner.compiled(key) ??
+      compile(graph, {
+        objective: this.#objective,
+        wrt: [this.#wrt],
+        composite: this.#composite,
+        outputs: [...new Set(this.#outputs.values())],
+        softmax: this.#softmax,
+        lowering: 'portable',
+        inputDims: inputs,
+      });
+    const dims = dimsOf(inferShapes(graph, { inputs }), this.#objective.value);
+    this.#ready = { key, compiled, dims };
+    return this.#ready;
+  }
+
+  #feed(target: PullbackTarget | Tensor | undefined, dims: readonly Dim[], count: number): Tensor<TensorData> {
+    if (this.#kind === 'seed') {
+      const wanted = [count, ...dims.slice(1)];
+      if (isTensor(target) && target.dims.every((size, axis) => size === wanted[axis])) {
+        if (sameDims(target.dims, wanted.map(Number)) && target.data instanceof Float32Array) return target;
+      }
+      const got = isTensor(target) ? `[${target.dims.join(', ')}]` : 'none';
+      throw new UnitscopeError('bad-input', `the seed must be float32 [${wanted.join(', ')}], got ${got}`);
+    }
+    if (isTensor(target)) {
+      throw new UnitscopeError('wrong-use', 'a tensor is a target of the objective `seed` only; give a number');
+    }
+    return { dims: [count], data: resolveTargets(target, this.#objective, dims, count) };
+  }
+
+  #chosen(
+    results: Readonly<Record<string, Tensor<TensorData>>>,
+    index: string | undefined,
+    dims: readonly Dim[],
+    target: PullbackTarget | Tensor | undefined,
+    count: number,
+  ): Pick<PullbackResult, 'target' | 'position'> {
+    if (index === undefined) {
+      // A mean has no one element, but its channels are what was asked for.
+      if (this.#kind === 'seed' || isTensor(target)) return { target: undefined, position: undefined };
+      const channels = resolveTargets(target, this.#objective, dims, count);
+      return { target: Array.from(channels, Number), position: undefined };
+    }
+    const flat = Array.from(results[index]!.data, Number);
+    const [height = 1, width = 1] = dims.slice(2).map(Number);
+    const positions = height * width;
+    return {
+      target: flat.map((element) => Math.floor(element / positions)),
+      position:
+        this.#kind === 'unit' && dims.length === 4
+          ? flat.map((element) => [Math.floor((element % positions) / width), element % width] as const)
+          : undefined,
+    };
+  }
+}
+
+function objectiveIn(graph: Graph, layers: readonly Layer[], objective: PullbackObjective): Objective {
+  if (objective.kind === 'seed') return { kind: 'seed', value: findLayer(layers, objective.layer).value };
+  if (objective.kind === 'unit') {
+    const { layer, position = 'max' } = objective;
+    return { kind: 'unit', value: findLayer(layers, layer).value, position };
+  }
+  const names = graph.outputs.map((output) => output.name);
+  if (objective.output !== undefined && !names.includes(objective.output)) {
+    throw unknownName('output', objective.output, names);
+  }
+  const score = findScore(graph, objective.output);
+  if (score === undefined) throw new UnitscopeError('bad-file', `${graph.name || 'the network'} has no outputs`);
+  return { kind: 'class', value: score.logits };
+}
+
+function dimsOf(shapes: Shapes, value: string): readonly Dim[] {
+  const dims = shapes.dims(value);
+  if (dims !== undefined) return dims;
+  throw new UnitscopeError('unsupported', `the dims of ${value} cannot be inferred`, { subject: value });
+}
+
+function float32(results: Readonly<Record<string, Tensor<TensorData>>>, name: string): Tensor {
+  const { dims, data } = results[name]!;
+  if (data instanceof Float32Array) return { dims, data };
+  throw new UnitscopeError('unsupported', `${name} is not float32`, { subject: name });
+}
+
+function isTensor(target: PullbackTarget | Tensor | undefined): target is Tensor {
+  return typeof target === 'object' && 'data' in target;
+}
+

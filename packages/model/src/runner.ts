@@ -1,0 +1,73 @@
+import type { CompiledPullback } from '@unitscope/autodiff';
+import type { Dim, Graph, ValueInfo } from '@unitscope/onnx';
+import { type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
+import { chunkingFor, type Progress, runInChunks } from './batches.js';
+import type { RunOptions, Tensors } from './engine.js';
+import type { Prepared } from './session-cache.js';
+import type { SharedEngine } from './shared-engine.js';
+
+export interface RunnerOptions {
+  readonly threads: number | undefined;
+  readonly batchSize: number;
+  readonly label: string;
+}
+
+export interface BatchOptions extends RunOptions {
+  readonly onProgress?: ((progress: Progress) => void) | undefined;
+}
+
+/** How the graphs that come from one network are run: its engine, its sessions, its way of cutting batches. */
+export class Runner {
+  readonly input: ValueInfo;
+  readonly dims: readonly Dim[];
+  readonly #shared: SharedEngine;
+  readonly #options: RunnerOptions;
+  #closed: Promise<void> | undefined;
+
+  constructor(shared: SharedEngine, input: ValueInfo, dims: readonly Dim[], options: RunnerOptions) {
+    this.#shared = shared;
+    this.input = input;
+    this.dims = dims;
+    this.#options = options;
+  }
+
+  get label(): string {
+    return this.#options.label;
+  }
+
+  /** What the session of that key was compiled to, while it is kept. */
+  compiled(key: string): CompiledPullback | undefined {
+    return this.#shared.sessions.find(this, key)?.compiled;
+  }
+
+  /** Runs feeds whose first axis is the batch, in chunks, on the session of that key. */
+  run(
+    key: string,
+    prepared: Prepared,
+    feeds: Tensors,
+    options: BatchOptions,
+  ): Promise<Record<string, Tensor<TensorData>>> {
+    this.requireOpen();
+    const { engine, sessions } = this.#shared;
+    const { threads, label, batchSize } = this.#options;
+    const load = (graph: Graph) => engine.load(graph, threads === undefined ? { label } : { label, threads });
+    return sessions.use(
+      this,
+      key,
+      prepared,
+      load,
+      (session) => runInChunks(session, feeds, chunkingFor(this.dims, batchSize), options),
+      options.signal,
+    );
+  }
+
+  requireOpen(): void {
+    if (this.#closed === undefined) return;
+    throw new UnitscopeError('wrong-use', `${this.label} has been closed; load it again`, { subject: this.label });
+  }
+
+  close(): Promise<void> {
+    this.#closed ??= this.#shared.sessions.releaseAll(this).then(() => this.#shared.release());
+    return this.#closed;
+  }
+}

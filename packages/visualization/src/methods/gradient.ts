@@ -1,0 +1,65 @@
+import { gradient as gradientComposite } from '@unitscope/autodiff';
+import type { Model } from '@unitscope/model';
+import { type Tensor, zeros } from '@unitscope/tensor';
+import { type ExplainOptions, type Explanation, explain, type Method } from './explain.js';
+
+/** The derivative of the score with respect to every pixel and channel, dS/dx, [N, C, H, W]. */
+export const gradientMethod: Method = {
+  name: 'gradient',
+  summary: 'how the score changes with every pixel',
+  composite: gradientComposite,
+  form: 'signed',
+  finish: (signal) => signal,
+};
+
+/**
+ * M_ij = max_c |dS/dx_ijc|, the class saliency map (Simonyan, Vedaldi, Zisserman 2013), [N, 1, H, W]. Others sum over
+ * the channels, which is a different map.
+ */
+export const saliencyMapMethod: Method = {
+  name: 'saliency-map',
+  summary: 'the largest change over the colours at every pixel',
+  composite: gradientComposite,
+  form: 'magnitude',
+  finish: maxOverChannels,
+};
+
+/** x · dS/dx, [N, C, H, W]: to first order, what every pixel adds to the score. */
+export const inputTimesGradientMethod: Method = {
+  name: 'input-times-gradient',
+  summary: 'what every pixel adds to the score, to first order',
+  composite: gradientComposite,
+  form: 'signed',
+  finish: (signal, input) => ({ dims: signal.dims, data: signal.data.map((g, i) => g * input.data[i]!) }),
+};
+
+function maxOverChannels({ dims, data }: Tensor): Tensor {
+  const [count = 0, channels = 0, ...spatial] = dims;
+  const map = zeros([count, 1, ...spatial]);
+  const size = map.data.length / Math.max(count, 1);
+  for (let n = 0; n < count; n++) {
+    for (let c = 0; c < channels; c++) {
+      const from = (n * channels + c) * size;
+      for (let i = 0; i < size; i++) {
+        const magnitude = Math.abs(data[from + i]!);
+        if (magnitude > map.data[n * size + i]!) map.data[n * size + i] = magnitude;
+      }
+    }
+  }
+  return map;
+}
+
+/** See `gradientMethod`. */
+export const gradient = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+  explain(model, gradientMethod, batch, options);
+
+/** See `saliencyMapMethod`. */
+export const saliencyMap = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+  explain(model, saliencyMapMethod, batch, options);
+
+/** See `inputTimesGradientMethod`. */
+export const inputTimesGradient = (
+  model: Model,
+  batch: Tensor,
+  options?: ExplainOptions,
+): Promise<Explanation> => explain(model, inputTimesGradientMethod, batch, options);

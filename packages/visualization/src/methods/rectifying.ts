@@ -1,0 +1,50 @@
+import {
+  deconvnet as deconvnetComposite,
+  deconvolution as deconvolutionComposite,
+  guidedBackprop as guidedBackpropComposite,
+} from '@unitscope/autodiff';
+import type { Model } from '@unitscope/model';
+import type { Tensor } from '@unitscope/tensor';
+import { type ExplainOptions, type Explanation, explain, type Method } from './explain.js';
+
+/** Guided backpropagation (Springenberg, Dosovitskiy, Brox, Riedmiller 2014), [N, C, H, W]. */
+export const guidedBackpropMethod: Method = {
+  name: 'guided-backprop',
+  summary: 'the gradient, keeping only positive signals through active ReLUs',
+  composite: guidedBackpropComposite,
+  form: 'signed',
+  finish: (signal) => signal,
+};
+
+/**
+ * The deconvnet (Zeiler and Fergus 2014), [N, C, H, W]: unpooling by switches, a rectified signal, transposed filters,
+ * local response normalisation passed over. A unit starts with its own activation, a class with 1.
+ */
+export const deconvnetMethod: Method = {
+  name: 'deconvnet',
+  summary: 'the unit projected back to pixels by unpooling and transposed filters',
+  composite: deconvnetComposite,
+  form: 'signed',
+  finish: (signal) => signal,
+};
+
+/** The deconvnet's ReLU rule alone, every other operator keeping its derivative (Captum's Deconvolution). */
+export const deconvolutionMethod: Method = {
+  name: 'deconvolution',
+  summary: 'the gradient with the ReLUs of the deconvnet',
+  composite: deconvolutionComposite,
+  form: 'signed',
+  finish: (signal) => signal,
+};
+
+/** See `guidedBackpropMethod`. */
+export const guidedBackprop = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+  explain(model, guidedBackpropMethod, batch, options);
+
+/** See `deconvnetMethod`. */
+export const deconvnet = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+  explain(model, deconvnetMethod, batch, options);
+
+/** See `deconvolutionMethod`. */
+export const deconvolution = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+  explain(model, deconvolutionMethod, batch, options);

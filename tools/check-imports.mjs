@@ -1,0 +1,95 @@
+// Who may import whom (docs/architecture.md), checked over the sources: imports of packages, imports that reach into
+// another package's files, and the owners of the heavy dependencies.
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = dirname(dirname(fileURLToPath(import.meta.url)));
+
+const ALLOWED = {
+  tensor: [],
+  kernels: ['tensor'],
+  onnx: ['tensor'],
+  autodiff: ['onnx', 'tensor'],
+  model: ['autodiff', 'onnx', 'kernels', 'tensor'],
+  data: ['kernels', 'tensor'],
+  visualization: ['autodiff', 'model', 'kernels', 'tensor'],
+  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'visualization'],
+};
+
+const OWNERS = {
+  'onnxruntime-node': 'model',
+  sharp: 'data',
+  '@bufbuild/protobuf': 'onnx',
+  'onnx-buf': 'onnx',
+  'fast-png': 'visualization',
+};
+
+const problems = [];
+
+function* sources(folder) {
+  for (const entry of readdirSync(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) yield* sources(path);
+    else if (/\.[cm]?[jt]s$/.test(entry.name)) yield path;
+  }
+}
+
+for (const name of readdirSync(join(root, 'packages'))) {
+  const allowed = ALLOWED[name];
+  if (allowed === undefined) {
+    problems.push(
+      `packages/${name}: not in the table of tools/check-imports.mjs; say there what it may import`,
+    );
+    continue;
+  }
+  const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8'));
+  const declared = { ...manifest.dependencies, ...manifest.peerDependencies };
+  for (const path of sources(join(root, 'packages', name, 'src'))) {
+    const where = relative(root, path);
+    const text = readFileSync(path, 'utf8');
+    for (const [, specifier] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+      if (specifier.startsWith('.')) {
+        const target = relative(join(root, 'packages', name), join(dirname(path), specifier));
+        if (target.startsWith('..')) problems.push(`${where}: ${specifier} reaches outside its package`);
+        continue;
+      }
+      if (specifier.startsWith('node:')) continue;
+      const dependency = specifier
+        .split('/')
+        .slice(0, specifier.startsWith('@') ? 2 : 1)
+        .join('/');
+      if (!(dependency in declared))
+        problems.push(`${where}: ${dependency} is not a dependency in package.json`);
+      const owner = OWNERS[dependency];
+      if (owner !== undefined && owner !== name) problems.push(`${where}: ${dependency} belongs to ${owner}`);
+      if (dependency.startsWith('@unitscope/') && !allowed.includes(dependency.slice('@unitscope/'.length))) {
+        problems.push(`${where}: ${name} may not import ${dependency}`);
+      }
+    }
+  }
+  for (const dependency of Object.keys(declared)) {
+    if (dependency.startsWith('@unitscope/') && !allowed.includes(dependency.slice('@unitscope/'.length))) {
+      problems.push(`packages/${name}/package.json: ${name} may not depend on ${dependency}`);
+    }
+  }
+}
+
+// The C interface is the only thing native sources and CUDA share.
+for (const folder of ['native/src', 'cuda']) {
+  for (const entry of readdirSync(join(root, folder), { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || !/\.(cpp|hpp|h|cu|cuh)$/.test(entry.name)) continue;
+    const path = join(entry.parentPath, entry.name);
+    for (const [, header] of readFileSync(path, 'utf8').matchAll(/#include\s+"([^"]+)"/g)) {
+      if (folder === 'cuda' && header.includes('src/')) {
+        problems.push(`${relative(root, path)}: cuda may include unitscope/*.h only, not ${header}`);
+      }
+    }
+  }
+}
+
+if (problems.length > 0) {
+  console.error(problems.join('\n'));
+  process.exit(1);
+}
+console.log('imports: every package imports only what it may');
