@@ -14,7 +14,7 @@ describe('the choice of a back end', () => {
 
   it('names the alternatives to a name that is none', () => {
     // @ts-expect-error: what a caller without types could pass
-    expect(() => maxPoolSync(x, window, { backend: 'cdua' })).toThrow('did you mean "cuda"?');
+    expect(() => maxPoolSync(x, window, { backend: 'cud' })).toThrow('did you mean "cuda"?');
   });
 
   const cuda = listBackends().find(({ name }) => name === 'cuda');

@@ -13,24 +13,29 @@ export interface Layer {
   readonly dims: readonly Dim[] | undefined;
   /** Only for maps ([N, C, H, W]) whose units see a part of the picture. */
   readonly receptiveField: ReceptiveField | undefined;
+  /** Operators on the longest way from the input, this one included. */
+  readonly depth: number;
 }
 
 /** The layers of a network in the order they run; arithmetic on shapes and constants is none. */
 export function layersOf(graph: Graph, shapes: Shapes, input: string): Layer[] {
   const fields = receptiveFields(graph, shapes, input);
-  const fromInput = new Set([input]);
+  const depths = new Map([[input, 0]]);
   const layers: Layer[] = [];
   for (const node of graph.nodes) {
-    if (!node.inputs.some((name) => fromInput.has(name))) continue;
+    const sources = node.inputs.map((name) => depths.get(name)).filter((depth) => depth !== undefined);
+    if (sources.length === 0) continue;
     const [value = ''] = node.outputs;
     if (value === '' || isKnownOtherThanFloat(shapes, value)) continue;
-    for (const output of node.outputs) if (output !== '') fromInput.add(output);
+    const depth = Math.max(...sources) + 1;
+    for (const output of node.outputs) if (output !== '') depths.set(output, depth);
     layers.push({
       name: node.name === '' ? value : node.name,
       operator: node.domain === '' ? node.operator : `${node.domain}::${node.operator}`,
       value,
       dims: shapes.dims(value),
       receptiveField: fields.get(value),
+      depth,
     });
   }
   return layers;
@@ -45,7 +50,10 @@ function isKnownOtherThanFloat(shapes: Shapes, value: string): boolean {
   }
 }
 
-/** What `last-conv` stands for: the last convolution whose map has more than one position. */
+/**
+ * What `last-conv` stands for: the deepest convolution whose map has more than one position. Not the one that comes
+ * last in the file, which may be the shortcut of a residual block.
+ */
 export const LAST_CONV = 'last-conv';
 
 /**
@@ -53,8 +61,9 @@ export const LAST_CONV = 'last-conv';
  */
 export function findLayer(layers: readonly Layer[], name: string): Layer {
   if (name === LAST_CONV) {
-    const last = layers.findLast(({ operator, dims }) => operator === 'Conv' && hasMap(dims));
-    if (last !== undefined) return last;
+    const maps = layers.filter(({ operator, dims }) => operator === 'Conv' && hasMap(dims));
+    const [first, ...others] = maps;
+    if (first !== undefined) return others.reduce((last, layer) => (layer.depth >= last.depth ? layer : last), first);
     throw new UnitscopeError('not-found', 'the network has no convolution that gives a map; name a layer', {
       subject: LAST_CONV,
       alternatives: layers.map((layer) => layer.name),

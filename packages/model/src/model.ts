@@ -111,8 +111,8 @@ export class Model {
   }
 
   /**
-   * A layer by the name of its node or of its value, or `last-conv`: the last convolution whose map has more than one
-   * position. Throws `not-found`.
+   * A layer by the name of its node or of its value, or `last-conv`: the deepest convolution whose map has more than
+   * one position. Throws `not-found`.
    */
   layer(name: string): Layer {
     return findLayer(this.layers, name);

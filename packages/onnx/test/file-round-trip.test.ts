@@ -1,8 +1,10 @@
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import {
   attributesFrom,
+  type Constant,
   type Graph,
   GraphBuilder,
   emptyGraph,
@@ -100,8 +102,23 @@ function withoutOrigins(graph: Graph): Graph | undefined {
   };
 }
 
+/** A graph in a form that compares fast: data as its type and the hash of its bytes. */
 function comparable({ rest, ...graph }: Graph): unknown {
-  return { ...graph, nodes: graph.nodes.map((node) => ({ ...node, attributes: [...node.attributes] })) };
+  const digest = ({ data, ...head }: Constant) => {
+    const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    return { ...head, data: `${data.constructor.name} ${createHash('sha256').update(bytes).digest('hex')}` };
+  };
+  return {
+    ...graph,
+    initializers: [...graph.initializers.values()].map(digest),
+    nodes: graph.nodes.map((node) => ({
+      ...node,
+      attributes: [...node.attributes].map(([name, attribute]) => [
+        name,
+        attribute.kind === 'tensor' ? digest(attribute.value) : attribute,
+      ]),
+    })),
+  };
 }
 
 describe('a graph that was built', () => {
@@ -140,9 +157,8 @@ describe('a graph that was built', () => {
     expect(comparable(readModel(writeModel(graph)))).toEqual(comparable(graph));
   });
 
-  it('keeps what the Graph does not model when it is changed', () => {
-    const path = networks[0];
-    if (path === undefined) return;
+  it.skipIf(networks.length === 0)('keeps what the Graph does not model when it is changed', () => {
+    const path = networks[0]!;
     const { graph } = read(path);
     const renamed = readModel(writeModel({ ...graph, name: 'renamed' }));
     expect(renamed.name).toBe('renamed');

@@ -144,77 +144,42 @@ describe('evaluate', () => {
     expect([wanted.code, wanted.subject]).toEqual(['not-found', 'conv:oui']);
   });
 
-  const wrong: readonly (readonly [
-    operator: string,
-    inputs: readonly (readonly number[])[],
-    attributes?: PlainAttributes,
-  ])[] = [
-    [
-      'Conv',
-      [
-        [1, 3, 4, 4],
-        [2, 2, 3, 3],
-      ],
-    ],
-    [
-      'Conv',
-      [
-        [1, 2, 2, 2],
-        [2, 2, 3, 3],
-      ],
-    ],
-    [
-      'Conv',
-      [
-        [1, 2, 4, 4],
-        [2, 2, 3, 3],
-      ],
-      { kernel_shape: [2, 2] },
-    ],
-    [
-      'ConvTranspose',
-      [
-        [1, 3, 4, 4],
-        [2, 2, 3, 3],
-      ],
-    ],
-    ['MaxPool', [[1, 1, 4, 4]]],
-    ['MaxPool', [[1, 1, 4, 4]], { kernel_shape: [5, 5] }],
-    [
-      'MatMul',
-      [
-        [2, 3],
-        [2, 3],
-      ],
-    ],
-    [
-      'Gemm',
-      [
-        [2, 3],
-        [2, 3],
-      ],
-    ],
-    ['Add', [[2, 3], [2]]],
-    ['PRelu', [[3], [2, 3]]],
-    [
-      'Concat',
-      [
-        [2, 3],
-        [3, 2],
-      ],
-      { axis: 0 },
-    ],
-    ['Transpose', [[2, 3]], { perm: [0, 0] }],
-    ['Squeeze', [[2, 3]], { axes: [0] }],
-    ['Softmax', [[2, 3]], { axis: 2 }],
-    ['ReduceSum', [[2, 3]], { axes: [-3] }],
-    ['Split', [[5]], { split: [2, 2] }],
-    ['Resize', [[2, 3]]],
-    ['Add', [[2, 3]]],
+  const wrong: readonly (readonly [operator: string, inputs: string, attributes: PlainAttributes])[] = [
+    ['Conv', '1,3,4,4 2,2,3,3', {}],
+    ['Conv', '1,2,2,2 2,2,3,3', {}],
+    ['Conv', '1,2,4,4 2,2,3,3', { kernel_shape: [2, 2] }],
+    ['Conv', '1,2,4,4 2,2,3,3', { strides: [2] }],
+    ['ConvTranspose', '1,3,4,4 2,2,3,3', {}],
+    ['MaxPool', '1,1,4,4', {}],
+    ['MaxPool', '1,1,4,4', { kernel_shape: [5, 5] }],
+    ['MatMul', '2,3 2,3', {}],
+    ['Gemm', '2,3 2,3', {}],
+    ['Gemm', '2,3 3,4 5', {}],
+    ['Add', '2,3 2', {}],
+    ['Add', '2,3', {}],
+    ['PRelu', '3 2,3', {}],
+    ['Concat', '2,3 3,2', { axis: 0 }],
+    ['Transpose', '2,3', { perm: [0, 0] }],
+    ['Squeeze', '2,3', { axes: [0] }],
+    ['Reshape', '2,3', {}],
+    ['Reshape', '2,3', { shape: [4, -1] }],
+    ['Softmax', '2,3', { axis: 2 }],
+    ['ReduceSum', '2,3', { axes: [-3] }],
+    ['Split', '5', { split: [2, 2] }],
+    ['Resize', '2,3', {}],
+    ['Conv', '1,2,4,4 3,2,3,3 2', {}],
+    ['BatchNormalization', '1,2,4 2 2 2 3', {}],
+    ['InstanceNormalization', '1,2,4 2 3', {}],
+    ['LayerNormalization', '2,4 3', {}],
+    ['GatherElements', '2,3 3,3', {}],
+    ['Tile', '2,3 3', {}],
+    ['MaxUnpool', '1,1,2 1,1,3', { kernel_shape: [2] }],
   ];
-  it.each(wrong)('%s of %j with %j: an error that names the node', (operator, shapes, attributes = {}) => {
+  it.each(wrong)('%s of %s with %j: an error that names the node', (operator, shapes, attributes) => {
     const builder = new GraphBuilder(emptyGraph('wrong', 18));
-    const names = shapes.map((dims, i) => builder.constant({ type: 'float32', ...randomly(dims) }, `c${i}`));
+    const names = shapes
+      .split(' ')
+      .map((dims) => builder.constant({ type: 'float32', ...randomly(dims.split(',').map(Number)) }));
     const output = builder.node(operator, names, attributes, { name: 'culprit' });
     const error = errorOf(() => evaluate(builder.build(), {}, { outputs: [output] }));
     expect(error.code).toBe('bad-input');

@@ -1,6 +1,7 @@
 import type { Tensor, TensorData } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
 import {
+  type Attribute,
   emptyGraph,
   evaluate,
   type Graph,
@@ -9,7 +10,7 @@ import {
   type ReferenceTensor,
   readModel,
 } from '../src/index.js';
-import { Golden, goldensAreThere } from './reference-goldens.js';
+import { Golden, type GoldenCase, goldensAreThere } from './reference-goldens.js';
 
 /** The largest difference, relative to the largest entry of `wanted`. */
 function relativeError(got: ReferenceTensor, wanted: Tensor<Float64Array>): number {
@@ -24,32 +25,27 @@ function relativeError(got: ReferenceTensor, wanted: Tensor<Float64Array>): numb
   return difference / largest;
 }
 
-type Case = Readonly<Record<string, unknown>>;
-
 /** A number or a list, as a list of one entry per spatial axis. */
-function pair(value: unknown): number[] {
-  return Array.isArray(value) ? value.map(Number) : [Number(value), Number(value)];
+function pair(value: number | readonly number[] = 0): readonly number[] {
+  return typeof value === 'number' ? [value, value] : value;
 }
 
+const float = (value = 0) => ({ float: value });
+
 /** The node of a golden case: its inputs after x, by golden name or as numbers, and its attributes. */
-function nodeOf(golden: Case): { inputs: (string | number[])[]; attributes: PlainAttributes } {
-  const pads = golden.pad === undefined ? [0, 0, 0, 0] : [...pair(golden.pad), ...pair(golden.pad)];
-  const number = (key: string) => ({ float: Number(golden[key]) });
+function nodeOf(golden: GoldenCase): { inputs: (string | number)[]; attributes: PlainAttributes } {
+  const pads = [...pair(golden.pad), ...pair(golden.pad)];
+  const strides = pair(golden.stride);
   switch (golden.op) {
     case 'Conv':
       return {
         inputs: ['w', 'b'],
-        attributes: {
-          strides: pair(golden.stride),
-          dilations: pair(golden.dilation),
-          group: Number(golden.groups),
-          pads,
-        },
+        attributes: { strides, pads, dilations: pair(golden.dilation), group: golden.groups },
       };
     case 'ConvTranspose':
       return {
         inputs: ['w', 'b'],
-        attributes: { strides: pair(golden.stride), output_padding: pair(golden.output_padding), pads },
+        attributes: { strides, pads, output_padding: pair(golden.output_padding) },
       };
     case 'MaxPool':
     case 'AveragePool':
@@ -57,40 +53,38 @@ function nodeOf(golden: Case): { inputs: (string | number[])[]; attributes: Plai
         inputs: [],
         attributes: {
           kernel_shape: pair(golden.kernel),
-          strides: pair(golden.stride),
+          strides,
           pads,
           ceil_mode: Number(golden.ceil),
-          ...(golden.count_include_pad === undefined
-            ? {}
-            : { count_include_pad: Number(golden.count_include_pad) }),
+          ...(golden.op === 'AveragePool' ? { count_include_pad: Number(golden.count_include_pad) } : {}),
         },
       };
     case 'LRN':
       return {
         inputs: [],
         attributes: {
-          size: Number(golden.size),
-          alpha: number('alpha'),
-          beta: number('beta'),
-          bias: number('bias'),
+          size: golden.size,
+          alpha: float(golden.alpha),
+          beta: float(golden.beta),
+          bias: float(golden.bias),
         },
       };
     case 'BatchNormalization':
-      return { inputs: ['gamma', 'beta', 'mean', 'var'], attributes: { epsilon: number('eps') } };
+      return { inputs: ['gamma', 'beta', 'mean', 'var'], attributes: { epsilon: float(golden.eps) } };
     case 'Clip':
-      return { inputs: [[Number(golden.min)], [Number(golden.max)]], attributes: {} };
+      return { inputs: [golden.min ?? 0, golden.max ?? 0], attributes: {} };
     case 'LeakyRelu':
-      return { inputs: [], attributes: { alpha: number('alpha') } };
+      return { inputs: [], attributes: { alpha: float(golden.alpha) } };
     case 'Softmax':
-      return { inputs: [], attributes: { axis: Number(golden.axis) } };
+      return { inputs: [], attributes: { axis: golden.axis } };
     case 'Gemm':
-      return { inputs: ['w', 'b'], attributes: { transB: Number(golden.transB) } };
+      return { inputs: ['w', 'b'], attributes: { transB: golden.transB } };
     case 'Resize':
       return {
         inputs: [],
         attributes: {
           mode: 'linear',
-          coordinate_transformation_mode: golden.align_corners === true ? 'align_corners' : 'half_pixel',
+          coordinate_transformation_mode: golden.align_corners ? 'align_corners' : 'half_pixel',
         },
       };
     case 'Relu':
@@ -105,7 +99,7 @@ function nodeOf(golden: Case): { inputs: (string | number[])[]; attributes: Plai
 describe.skipIf(!goldensAreThere)('goldens of single operators', () => {
   const cases = goldensAreThere ? (new Golden('ops').manifest.cases ?? []) : [];
 
-  it.each(cases.map((golden) => [String(golden.name), golden] as const))('%s', (name, golden) => {
+  it.each(cases.map((golden) => [golden.name, golden] as const))('%s', (name, golden) => {
     const ops = new Golden('ops');
     const { inputs, attributes } = nodeOf(golden);
     const wanted = ops.doubles(`${name}.y`);
@@ -113,17 +107,12 @@ describe.skipIf(!goldensAreThere)('goldens of single operators', () => {
     builder.input({ name: 'x', type: 'float32', dims: undefined });
     const feeds: Record<string, Tensor<TensorData>> = { x: ops.tensor(`${name}.x`) };
     const names = inputs.map((input) => {
-      if (typeof input !== 'string') return builder.floats(input[0]!);
+      if (typeof input !== 'string') return builder.floats(input);
       const { dims, data } = ops.tensor(`${name}.${input}`);
       return builder.constant({ type: 'float32', dims, data }, input);
     });
     if (golden.op === 'Resize') names.push('', '', builder.ints(wanted.dims));
-    const outputs = builder.nodes(
-      String(golden.op),
-      ['x', ...names],
-      golden.op === 'MaxPool' ? 2 : 1,
-      attributes,
-    );
+    const outputs = builder.nodes(golden.op, ['x', ...names], golden.op === 'MaxPool' ? 2 : 1, attributes);
     const results = evaluate(builder.build(), feeds, { outputs });
     expect(relativeError(results.get(outputs[0]!)!, wanted)).toBeLessThan(1e-12);
     if (golden.op === 'MaxPool') {
@@ -142,15 +131,11 @@ describe.skipIf(!goldensAreThere)('goldens of single operators', () => {
  * float32, which alone makes a difference of 1e-8. This gives back the shortest decimals.
  */
 function withDecimalAttributes(graph: Graph): Graph {
+  const decimal = (attribute: Attribute): Attribute =>
+    attribute.kind === 'float' ? { kind: 'float', value: shortestDecimal(attribute.value) } : attribute;
   const nodes = graph.nodes.map((node) => ({
     ...node,
-    attributes: new Map(
-      [...node.attributes].map(([name, attribute]) =>
-        attribute.kind === 'float'
-          ? [name, { kind: 'float', value: shortestDecimal(attribute.value) } as const]
-          : [name, attribute],
-      ),
-    ),
+    attributes: new Map([...node.attributes].map(([name, attribute]) => [name, decimal(attribute)])),
   }));
   return { ...graph, nodes };
 }

@@ -9,8 +9,32 @@ if (!goldensAreThere) {
   console.warn(`skipped: the goldens are not there (${ROOT})`);
 }
 
+/** A single operator: its name in ONNX and its attributes in the goldens' own words. */
+export interface GoldenCase {
+  readonly name: string;
+  readonly op: string;
+  readonly stride?: number | readonly number[];
+  readonly pad?: number | readonly number[];
+  readonly kernel?: number | readonly number[];
+  readonly output_padding?: number | readonly number[];
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly ceil?: boolean;
+  readonly count_include_pad?: boolean;
+  readonly align_corners?: boolean;
+  readonly axis?: number;
+  readonly transB?: number;
+  readonly size?: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly bias?: number;
+  readonly eps?: number;
+  readonly min?: number;
+  readonly max?: number;
+}
+
 interface Manifest {
-  readonly cases?: readonly Readonly<Record<string, unknown>>[];
+  readonly cases?: readonly GoldenCase[];
   readonly tensors: readonly {
     readonly name: string;
     readonly dtype: string;

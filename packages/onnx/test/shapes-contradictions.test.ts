@@ -1,6 +1,6 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Constant, type Graph, type GraphBuilder, inferShapes } from '../src/index.js';
 import {
   expectShapes,
@@ -12,6 +12,8 @@ import {
   nodeGraph,
   observe,
 } from './shapes-runtime.js';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 function errorOf(graph: Graph): UnitscopeError {
   try {

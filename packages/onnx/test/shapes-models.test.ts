@@ -1,8 +1,10 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { inferShapes, readModel } from '../src/index.js';
 import { expectShapes, observe } from './shapes-runtime.js';
+
+vi.setConfig({ testTimeout: 120_000 });
 
 const shared = fileURLToPath(new URL('../../../../shared/', import.meta.url));
 const models = existsSync(shared) ? findModels() : [];

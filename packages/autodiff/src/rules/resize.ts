@@ -1,7 +1,7 @@
 import { intAttribute, stringAttribute } from '@unitscope/onnx';
 import type { Rule, RuleContext } from '../rule.js';
 import { sourcesOf, sumSources } from './axes.js';
-import { arrayLike, scalarLike } from './pointwise.js';
+import { arrayLike } from './pointwise.js';
 import { interpolationMatrix, nearestEntries, type ResizedAxis, resizedAxes } from './resize-axes.js';
 
 /**
@@ -29,19 +29,22 @@ export const resize = {
 };
 
 function nearestBackward(context: RuleContext, dy: string, axes: readonly ResizedAxis[]): string {
-  const rank = context.dims(context.node.outputs[0]!).length;
+  const y = context.node.outputs[0]!;
+  const rank = context.dims(y).length;
   const picks = axes.map((axis) => nearestEntries(context, axis));
   const factors = axes.map(({ inputSize }, i) => repetition(picks[i]!, inputSize));
   const isImage = rank === 4 && axes.length > 0 && axes.every(({ axis }) => axis >= 2);
   if (isImage && factors.every((factor) => factor !== undefined)) {
-    // Every entry stands factor times side by side: the sum over windows.
+    // Every entry stands factor times side by side: the sum over windows, as a depthwise convolution, which ONNX
+    // Runtime keeps in its blocked layout.
     const window = [1, 1];
     axes.forEach(({ axis }, i) => {
       window[axis - 2] = factors[i]!;
     });
-    const mean = context.emit('AveragePool', [dy], { kernel_shape: window, strides: window });
-    const area = window[0]! * window[1]!;
-    return context.emit('Mul', [mean, scalarLike(context, context.node.outputs[0]!, area)]);
+    const [channels] = context.sizes(y, 1) as [number, number, number];
+    const ones = new Array<number>(channels * window[0]! * window[1]!).fill(1);
+    const weights = arrayLike(context, y, ones, [channels, 1, ...window]);
+    return context.emit('Conv', [dy, weights], { kernel_shape: window, strides: window, group: channels });
   }
   return axes.reduce((signal, { axis, inputSize, outputSize }, i) => {
     // An entry that shows the extrapolation value is no pick of any entry of x.

@@ -98,6 +98,15 @@ export function poolingCases(
 }
 
 /** No cell is in more windows than this, so no sum has more terms. */
-export function windowsPerCell({ kernel, stride }: Pool2dParams): number {
-  return Math.ceil(kernel[0] / stride[0]) * Math.ceil(kernel[1] / stride[1]);
+export function windowsPerCell({ kernel, stride, dilation }: Pool2dParams): number {
+  // Along an axis a cell is the r-th of a window for every r with the same r * dilation modulo stride.
+  const along = (axis: 0 | 1) => {
+    const period = stride[axis] / greatestCommonDivisor(stride[axis], dilation[axis]);
+    return Math.ceil(kernel[axis] / period);
+  };
+  return along(0) * along(1);
+}
+
+function greatestCommonDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestCommonDivisor(b, a % b);
 }

@@ -1,5 +1,6 @@
 import { intAttribute, intsAttribute, type Node } from '../graph.js';
-import { nodeError, type Operator, required } from './operator.js';
+import { product } from './indexing.js';
+import { nodeError, type Operator, perChannel, required } from './operator.js';
 import { floats, type Value } from './value.js';
 import { type WindowAxis, windowAttributes, windowAxes, windowOffsets } from './windows.js';
 
@@ -21,6 +22,7 @@ export const conv: Operator = (node, inputs) => {
   }
   const axes = windowAxes(node, spatial, kernel);
   const offsets = windowOffsets(axes);
+  perChannel(node, bias, filters);
   const positions = product(axes.map((axis) => axis.output));
   const taps = product(kernel);
   const plane = product(spatial);
@@ -71,6 +73,7 @@ export const convTranspose: Operator = (node, inputs) => {
   const taps = product(kernel);
   const plane = product(axes.map((axis) => axis.input));
   const filters = perGroup * groups;
+  perChannel(node, bias, filters);
   const y = new Float64Array(batch * filters * plane);
   for (let n = 0; n < batch; n++) {
     for (let c = 0; c < channels; c++) {
@@ -151,8 +154,4 @@ export function planesOf(
     );
   }
   return { batch, channels, spatial };
-}
-
-export function product(dims: readonly number[]): number {
-  return dims.reduce((size, dim) => size * dim, 1);
 }

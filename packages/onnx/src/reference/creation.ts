@@ -1,5 +1,5 @@
 import { intAttribute, tensorAttribute } from '../graph.js';
-import { product } from './convolution.js';
+import { product } from './indexing.js';
 import { nodeError, type Operator, required, scalarOf } from './operator.js';
 import { booleans, floats, fromConstant, ints } from './value.js';
 

@@ -80,7 +80,7 @@ export function broadcastOffsets(from: readonly number[], dims: readonly number[
 
 /** The data of a tensor broadcast to `dims`; its own array when nothing changes. */
 export function broadcastData(value: ReferenceTensor, dims: readonly number[]): Float64Array {
-  const size = dims.reduce((product, dim) => product * dim, 1);
+  const size = product(dims);
   if (value.data.length === size) return value.data;
   const data = new Float64Array(size);
   if (value.data.length === 1) return data.fill(value.data[0]!);
@@ -93,7 +93,10 @@ export function broadcastData(value: ReferenceTensor, dims: readonly number[]): 
 export function around(
   dims: readonly number[],
   axis: number,
-): { outer: number; length: number; inner: number } {
-  const product = (part: readonly number[]) => part.reduce((size, dim) => size * dim, 1);
+): { readonly outer: number; readonly length: number; readonly inner: number } {
   return { outer: product(dims.slice(0, axis)), length: dims[axis]!, inner: product(dims.slice(axis + 1)) };
+}
+
+export function product(dims: readonly number[]): number {
+  return dims.reduce((size, dim) => size * dim, 1);
 }

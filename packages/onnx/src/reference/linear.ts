@@ -1,6 +1,5 @@
 import { floatAttribute, intAttribute, type Node } from '../graph.js';
-import { product } from './convolution.js';
-import { broadcastData, broadcastDims, broadcastOffsets } from './indexing.js';
+import { broadcastData, broadcastDims, broadcastOffsets, product } from './indexing.js';
 import { nodeError, type Operator, required } from './operator.js';
 import type { Value } from './value.js';
 

@@ -1,8 +1,8 @@
 import { floatAttribute, intAttribute } from '../graph.js';
-import { planesOf, product } from './convolution.js';
-import { broadcastData } from './indexing.js';
-import { axisOf, nodeError, type Operator, required } from './operator.js';
-import { floats } from './value.js';
+import { planesOf } from './convolution.js';
+import { broadcastData, broadcastDims, product } from './indexing.js';
+import { axisOf, nodeError, type Operator, perChannel, required } from './operator.js';
+import { floats, type Value } from './value.js';
 
 /** The mean and the population variance of `count` numbers that start at `start`. */
 function moments(data: Float64Array, start: number, count: number): { mean: number; variance: number } {
@@ -20,9 +20,11 @@ function moments(data: Float64Array, start: number, count: number): { mean: numb
  */
 export const batchNormalization: Operator = (node, inputs) => {
   const x = required(node, inputs, 0);
-  const [scale, bias, mean, variance] = [1, 2, 3, 4].map((index) => required(node, inputs, index).data);
+  const constants = [1, 2, 3, 4].map((index) => required(node, inputs, index));
+  const [scale, bias, mean, variance] = constants.map((constant) => constant.data);
   const epsilon = floatAttribute(node, 'epsilon', 1e-5);
   const [batch = 1, channels = 1, ...spatial] = x.dims;
+  for (const constant of constants) perChannel(node, constant, channels);
   const plane = product(spatial);
   const training = intAttribute(node, 'training_mode', 0) !== 0;
   const [used, spread] = training ? batchMoments(x.data, batch, channels, plane) : [mean!, variance!];
@@ -69,6 +71,8 @@ export const instanceNormalization: Operator = (node, inputs) => {
   const bias = required(node, inputs, 2);
   const epsilon = floatAttribute(node, 'epsilon', 1e-5);
   const { batch, channels, spatial } = planesOf(node, x);
+  perChannel(node, scale, channels);
+  perChannel(node, bias, channels);
   const plane = product(spatial);
   const y = new Float64Array(x.data.length);
   for (let i = 0; i < batch * channels; i++) {
@@ -88,8 +92,18 @@ export const layerNormalization: Operator = (node, inputs) => {
   const axis = axisOf(node, intAttribute(node, 'axis', -1), x.dims.length);
   const tail = x.dims.slice(axis);
   const length = product(tail);
-  const scale = broadcastData(required(node, inputs, 1), tail);
-  const bias = inputs[2] === undefined ? new Float64Array(length) : broadcastData(inputs[2], tail);
+  const constant = (value: Value) => {
+    if (broadcastDims(node, value.dims, tail).join() !== tail.join()) {
+      throw nodeError(
+        'bad-input',
+        node,
+        `[${value.dims.join(', ')}] does not broadcast to [${tail.join(', ')}]`,
+      );
+    }
+    return broadcastData(value, tail);
+  };
+  const scale = constant(required(node, inputs, 1));
+  const bias = inputs[2] === undefined ? new Float64Array(length) : constant(inputs[2]);
   const groups = product(x.dims.slice(0, axis));
   const means = new Float64Array(groups);
   const inverses = new Float64Array(groups);

@@ -58,3 +58,9 @@ export function intsOf(node: Node, name: string, input: Value | undefined): read
   if (attribute?.kind === 'ints') return attribute.value;
   return input === undefined ? undefined : Array.from(input.data);
 }
+
+/** Throws where a vector that is there has not one entry per channel. */
+export function perChannel(node: Node, value: ReferenceTensor | undefined, channels: number): void {
+  if (value === undefined || value.data.length === channels) return;
+  throw nodeError('bad-input', node, `${value.data.length} constants for ${channels} channels`);
+}

@@ -1,5 +1,6 @@
 import { intAttribute, intsAttribute, type Node } from '../graph.js';
-import { planesOf, product } from './convolution.js';
+import { planesOf } from './convolution.js';
+import { product } from './indexing.js';
 import { nodeError, type Operator, required } from './operator.js';
 import { floats, ints } from './value.js';
 import { type WindowAxis, windowAttributes, windowAxes, windowOffsets } from './windows.js';
@@ -133,6 +134,9 @@ export const maxUnpool: Operator = (node, inputs) => {
     (size, axis) => (size - 1) * strides[axis]! + kernel[axis]! - pads[axis]! - pads[axis + spatial.length]!,
   );
   const dims = inputs[2] === undefined ? [batch, channels, ...inferred] : Array.from(inputs[2].data);
+  if (indices.data.length !== x.data.length) {
+    throw nodeError('bad-input', node, `${indices.data.length} indices for ${x.data.length} values`);
+  }
   const y = new Float64Array(product(dims));
   for (let i = 0; i < x.data.length; i++) {
     const where = indices.data[i]!;

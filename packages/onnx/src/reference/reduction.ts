@@ -1,7 +1,6 @@
 import { stridesOf } from '@unitscope/tensor';
 import { intAttribute, type Node } from '../graph.js';
-import { product } from './convolution.js';
-import { arithmetic, around, sumOffsets } from './indexing.js';
+import { arithmetic, around, product, sumOffsets } from './indexing.js';
 import { axisOf, intsOf, nodeError, type Operator, required, scalarOf } from './operator.js';
 import { ints, type Value } from './value.js';
 

@@ -1,7 +1,6 @@
 import { stridesOf } from '@unitscope/tensor';
 import { intAttribute, type Node, stringAttribute } from '../graph.js';
-import { product } from './convolution.js';
-import { sumOffsets } from './indexing.js';
+import { product, sumOffsets } from './indexing.js';
 import { axisOf, nodeError, type Operator, required } from './operator.js';
 import { indexOf } from './slicing.js';
 import type { Value } from './value.js';
@@ -19,8 +18,13 @@ export const gatherElements: Operator = (node, inputs) => {
 /** For each index the flat place in x: its own position, with the coordinate on the axis replaced by the index. */
 function elementPlaces(node: Node, x: Value, indices: Value): Int32Array {
   const axis = axisOf(node, intAttribute(node, 'axis', 0), x.dims.length);
-  if (indices.dims.length !== x.dims.length) {
-    throw nodeError('bad-input', node, `indices of rank ${indices.dims.length} for rank ${x.dims.length}`);
+  const fits = (dim: number, a: number) => a === axis || dim <= x.dims[a]!;
+  if (indices.dims.length !== x.dims.length || !indices.dims.every(fits)) {
+    throw nodeError(
+      'bad-input',
+      node,
+      `indices [${indices.dims.join(', ')}] reach beyond [${x.dims.join(', ')}]`,
+    );
   }
   const strides = stridesOf(x.dims);
   const places = sumOffsets(

@@ -1,12 +1,12 @@
 import { stridesOf } from '@unitscope/tensor';
 import { intAttribute, intsAttribute, type Node, stringAttribute } from '../graph.js';
-import { product } from './convolution.js';
-import { arithmetic, broadcastData, broadcastDims, sumOffsets } from './indexing.js';
+import { arithmetic, broadcastData, broadcastDims, product, sumOffsets } from './indexing.js';
 import { axisOf, intsOf, nodeError, type Operator, required } from './operator.js';
 import type { Value } from './value.js';
 
 function reshaped(node: Node, x: Value, dims: readonly number[]): Value {
-  if (product(dims) !== x.data.length) {
+  const whole = dims.every((dim) => Number.isInteger(dim) && dim >= 0);
+  if (!whole || product(dims) !== x.data.length) {
     throw nodeError('bad-input', node, `dims [${x.dims.join(', ')}] cannot be seen as [${dims.join(', ')}]`);
   }
   return { dims, data: x.data, kind: x.kind };

@@ -1,5 +1,5 @@
 import { floatAttribute, intAttribute, type Node, stringAttribute } from '../graph.js';
-import { OUTSIDE, pick } from './indexing.js';
+import { OUTSIDE, pick, product } from './indexing.js';
 import { axisOf, intsOf, nodeError, type Operator, required, scalarOf } from './operator.js';
 import type { Value } from './value.js';
 
@@ -104,6 +104,9 @@ function beyond(node: Node, mode: string, at: number, size: number): number {
 export const tile: Operator = (node, inputs) => {
   const x = required(node, inputs, 0);
   const repeats = required(node, inputs, 1).data;
+  if (repeats.length !== x.dims.length) {
+    throw nodeError('bad-input', node, `${repeats.length} repeats for ${x.dims.length} axes`);
+  }
   return [
     pick(
       x,
@@ -156,7 +159,7 @@ export const oneHot: Operator = (node, inputs) => {
   const rank = indices.dims.length + 1;
   const axis = axisOf(node, intAttribute(node, 'axis', -1), rank);
   const dims = indices.dims.toSpliced(axis, 0, depth);
-  const inner = indices.dims.slice(axis).reduce((size, dim) => size * dim, 1);
+  const inner = product(indices.dims.slice(axis));
   const data = new Float64Array(indices.data.length * depth).fill(values.data[0]!);
   indices.data.forEach((stated, i) => {
     const index = Math.trunc(stated);

@@ -12,6 +12,11 @@ import { foldUnary } from '../fold.js';
 import { type Element, elementsOfConstant, fit, isInteger } from '../value.js';
 import { targetDims } from './rearrangement.js';
 
+/** Attributes are numbers, so the largest int64 arrives as 2^63, which would become negative. */
+function int64From(value: number): bigint {
+  return value >= 2 ** 63 ? 2n ** 63n - 1n : BigInt(value);
+}
+
 /** The constant an attribute of the Constant operator stands for. */
 function constantFrom({ kind, value }: Attribute): Constant | undefined {
   switch (kind) {
@@ -22,9 +27,9 @@ function constantFrom({ kind, value }: Attribute): Constant | undefined {
     case 'floats':
       return { type: 'float32', dims: [value.length], data: Float32Array.from(value) };
     case 'int':
-      return { type: 'int64', dims: [], data: BigInt64Array.of(BigInt(value)) };
+      return { type: 'int64', dims: [], data: BigInt64Array.of(int64From(value)) };
     case 'ints':
-      return { type: 'int64', dims: [value.length], data: BigInt64Array.from(value, BigInt) };
+      return { type: 'int64', dims: [value.length], data: BigInt64Array.from(value, int64From) };
     default:
       return undefined;
   }

@@ -1,0 +1,104 @@
+import { availableParallelism, cpus } from 'node:os';
+import { Model } from '@unitscope/model';
+import { encodeForRuntime, type Graph } from '@unitscope/onnx';
+import { Random, type Tensor } from '@unitscope/tensor';
+import { explain, methods } from '@unitscope/visualization';
+import * as ort from 'onnxruntime-node';
+import { type Candidate, measure, type Timing, timed } from './measure.js';
+import { networks } from './networks.js';
+import { Peer } from './peer.js';
+
+export interface ExplainBenchOptions {
+  readonly nets: readonly string[];
+  readonly batches: readonly number[];
+  readonly methods: readonly string[];
+  readonly rounds: number;
+  readonly threads: number;
+  readonly peers: boolean;
+}
+
+export interface ExplainBenchRow {
+  readonly net: string;
+  readonly batch: number;
+  readonly timings: readonly Timing[];
+}
+
+const FORWARD = 'onnxruntime forward';
+
+/** Times forward and explanations of whole networks, ours beside ONNX Runtime's forward, torch and Captum. */
+export async function benchExplain(options: ExplainBenchOptions, log: (line: string) => void) {
+  const peer = options.peers ? Peer.find(options.threads) : undefined;
+  if (options.peers && peer === undefined) {
+    log('no python3 with torch found (apt-get install python3-torch): ours and ONNX Runtime only');
+  }
+  const rows: ExplainBenchRow[] = [];
+  const versions: Record<string, string> = { node: process.versions.node };
+  try {
+    for (const net of options.nets) {
+      for (const batch of options.batches) {
+        const row = { net, batch, timings: await benchOne(net, batch, options, peer, versions) };
+        rows.push(row);
+        log(formatRow(row));
+      }
+    }
+  } finally {
+    peer?.close();
+  }
+  const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads: options.threads, parallelism: availableParallelism() };
+  return { bench: 'explain', date: new Date().toISOString(), machine, versions, rounds: options.rounds, rows };
+}
+
+async function benchOne(
+  net: string,
+  batch: number,
+  { methods: wanted, rounds, threads }: ExplainBenchOptions,
+  peer: Peer | undefined,
+  versions: Record<string, string>,
+): Promise<Timing[]> {
+  const graph = networks[net]!();
+  const input = new Random(2).normalTensor([batch, 3, 224, 224]);
+  const model = await Model.load(graph, { threads, batchSize: batch });
+  Object.assign(versions, model.engine.versions);
+  const forward = await openForward(graph, input, threads);
+  const candidates: Candidate[] = [
+    { name: FORWARD, run: () => timed(forward.run) },
+    ...methods
+      .filter((method) => wanted.includes(method.name))
+      .map((method) => ({ name: method.name, run: () => timed(() => explain(model, method, input)) })),
+  ];
+  if (peer !== undefined) {
+    const answer = await peer.prepare(net, batch);
+    if (answer.torch !== undefined) versions['torch'] = answer.torch;
+    if (typeof answer.captum === 'string') versions['captum'] = answer.captum;
+    for (const name of answer.methods ?? []) candidates.push({ name, run: () => peer.run(name) });
+  }
+  try {
+    return await measure(candidates, rounds);
+  } finally {
+    await forward.release();
+    await model.close();
+  }
+}
+
+/** ONNX Runtime's own forward pass, called as its users call it: the yardstick. */
+async function openForward(graph: Graph, input: Tensor, threads: number) {
+  const { bytes, externalData } = encodeForRuntime(graph);
+  const session = await ort.InferenceSession.create(bytes, {
+    externalData: [...externalData],
+    intraOpNumThreads: threads,
+    extra: { session: { intra_op: { allow_spinning: '0' } } },
+  });
+  const feeds = { input: new ort.Tensor('float32', input.data, input.dims) };
+  return { run: () => session.run(feeds), release: () => session.release() };
+}
+
+/** A table of one network and batch: milliseconds, and ratios of minima to ONNX Runtime's forward. */
+export function formatRow({ net, batch, timings }: ExplainBenchRow): string {
+  const floor = timings.find(({ name }) => name === FORWARD)!.min;
+  const lines = timings.map(
+    ({ name, median, min }) =>
+      `  ${name.padEnd(24)} ${median.toFixed(1).padStart(9)} ${min.toFixed(1).padStart(9)} ${(min / floor).toFixed(2).padStart(7)}`,
+  );
+  const header = `  ${''.padEnd(24)} ${'median ms'.padStart(9)} ${'min ms'.padStart(9)} ${'ratio'.padStart(7)}`;
+  return `${net}, batch ${batch}\n${header}\n${lines.join('\n')}`;
+}

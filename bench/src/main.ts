@@ -1,0 +1,32 @@
+import { availableParallelism } from 'node:os';
+import { writeFileAtomic } from '@unitscope/tensor';
+import { methods } from '@unitscope/visualization';
+import { Command } from 'commander';
+import { benchExplain } from './explain.js';
+import { networks } from './networks.js';
+
+const list = (text: string) => text.split(',').filter((item) => item !== '');
+const numbers = (text: string) => list(text).map(Number);
+
+const program = new Command('bench').description('Measures unitscope beside its peers, in one run.');
+
+program
+  .command('explain')
+  .description('forward and explanations of whole networks, beside ONNX Runtime, torch and Captum')
+  .option('--nets <names>', Object.keys(networks).join(', '), list, Object.keys(networks))
+  .option('--batches <sizes>', 'batch sizes', numbers, [1, 16])
+  .option('--methods <names>', methods.map(({ name }) => name).join(', '), list, [
+    'gradient',
+    'guided-backprop',
+    'deconvolution',
+  ])
+  .option('--rounds <n>', 'rounds that count', Number, 7)
+  .option('--threads <n>', 'threads', Number, availableParallelism())
+  .option('--no-peers', 'leave torch and Captum out')
+  .option('--json <file>', 'write the result as JSON')
+  .action(async (options) => {
+    const result = await benchExplain(options, (line) => console.log(line));
+    if (options.json !== undefined) await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  });
+
+await program.parseAsync();

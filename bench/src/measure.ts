@@ -1,0 +1,43 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+
+/** One thing to time. `run` gives the milliseconds it took. */
+export interface Candidate {
+  readonly name: string;
+  readonly run: () => Promise<number>;
+}
+
+export interface Timing {
+  readonly name: string;
+  readonly median: number;
+  readonly min: number;
+  readonly rounds: number;
+}
+
+/**
+ * Times candidates interleaved: every round runs each once, so that a slow spell of the machine hits them all. The
+ * first round warms up and is not counted.
+ */
+export async function measure(candidates: readonly Candidate[], rounds: number): Promise<Timing[]> {
+  const times = new Map<string, number[]>(candidates.map(({ name }) => [name, []]));
+  for (let round = 0; round <= rounds; round++) {
+    for (const { name, run } of candidates) {
+      // Thread pools spin for a while after a run; the next candidate starts when they sleep.
+      await sleep(30);
+      const elapsed = await run();
+      if (round > 0) times.get(name)!.push(elapsed);
+    }
+  }
+  return [...times].map(([name, list]) => ({ name, median: medianOf(list), min: Math.min(...list), rounds }));
+}
+
+export async function timed(action: () => Promise<unknown>): Promise<number> {
+  const start = performance.now();
+  await action();
+  return performance.now() - start;
+}
+
+function medianOf(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
