@@ -106,15 +106,11 @@ describe('broadcasting', () => {
 
 describe('one value that is read twice', () => {
   it('is multiplied once', async () => {
-    const { graph, feeds } = buildCase({
-      operator: 'Mul',
-      inputs: [feed([1, -2, 3])].concat(feed([0, 0, 0])),
-    });
+    const { graph } = buildCase({ operator: 'Mul', inputs: [feed([1, -2, 3]), feed([0, 0, 0])] });
     const node = graph.nodes[0]!;
     const squared = { ...graph, nodes: [{ ...node, inputs: ['in0', 'in0'] }] };
     const backward = differentiateNode(squared, mul.gradient, { wrt: ['in0'] });
     expect(backward.nodes.map(({ operator }) => operator)).toEqual(['Mul', 'Mul', 'Sum', 'Identity']);
-    expect(Object.keys(feeds)).toContain('in0');
   });
 });
 

@@ -91,7 +91,7 @@ const rows: readonly Row[] = [
     operator: 'Split',
     inputs: [ints([3])],
     attributes: { axis: 1 },
-    emits: ['Concat'],
+    emits: [],
   },
 ];
 
@@ -105,7 +105,7 @@ describe('reordering', () => {
         attributes,
         symbolicBatch,
       });
-      expect(emitted(backward)).toEqual(emits.filter((one) => one !== 'Concat'));
+      expect(emitted(backward)).toEqual(emits);
     },
   );
 
@@ -131,12 +131,11 @@ describe('reordering', () => {
   });
 
   it('Reshape where two sizes are known at run time only', async () => {
-    const { graph, feeds } = buildCase({ operator: 'Reshape', inputs: [X, ints([-1, 20])] });
+    const { graph } = buildCase({ operator: 'Reshape', inputs: [X, ints([-1, 20])] });
     const dims = ['N', 'C', 4, 5];
     const open = { ...graph, inputs: [{ name: 'in0', type: 'float32' as const, dims }] };
     const backward = differentiateNode(open, reshape.gradient, { wrt: ['in0'] });
     expect(backward.nodes.slice(1, -1).map(({ operator }) => operator)).toEqual(['Shape', 'Reshape']);
-    expect(Object.keys(feeds)).toEqual(['in0']);
   });
 });
 
@@ -208,9 +207,8 @@ describe('slice', () => {
             ints(cuts.map(({ axis }) => axis - axes.length)),
             ints(cuts.map(({ step }) => step)),
           ];
-          const { graph, feeds } = buildCase({ operator: 'Slice', inputs });
+          const { graph } = buildCase({ operator: 'Slice', inputs });
           fc.pre(sizeOf(graph.outputs[0]!.dims!.map(Number)) > 0);
-          expect(Object.keys(feeds)).toEqual(['in0']);
           await checkGradient(slice.gradient, { operator: 'Slice', inputs }, { components: 200 });
         },
       ),

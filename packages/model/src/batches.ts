@@ -45,6 +45,13 @@ export function checkBatch(batch: Tensor<TensorData>, input: ValueInfo, dims: re
   if (index >= 0) throw bad(`${batch.data[index]} at element ${index} of ${shown}`);
 }
 
+/** A result that must be float32; throws `unsupported`, naming it, otherwise. */
+export function float32Of(results: Tensors, name: string): Tensor {
+  const { dims, data } = results[name]!;
+  if (data instanceof Float32Array) return { dims, data };
+  throw new UnitscopeError('unsupported', `${name} is not float32`, { subject: name });
+}
+
 /** The samples `start` to `end` along the first axis, as a view. */
 function samples(tensor: Tensor<TensorData>, start: number, end: number): Tensor<TensorData> {
   const rest = tensor.dims.slice(1);

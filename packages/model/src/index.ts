@@ -9,7 +9,13 @@ export {
   type Tensors,
 } from './engine.js';
 export type { Layer } from './layers.js';
-export { type Activations, type EngineRecord, Model, type ModelOptions, type ModelRunOptions } from './model.js';
+export {
+  type Activations,
+  type EngineRecord,
+  Model,
+  type ModelOptions,
+  type ModelRunOptions,
+} from './model.js';
 export {
   Pullback,
   type PullbackObjective,

@@ -63,7 +63,8 @@ export function findLayer(layers: readonly Layer[], name: string): Layer {
   if (name === LAST_CONV) {
     const maps = layers.filter(({ operator, dims }) => operator === 'Conv' && hasMap(dims));
     const [first, ...others] = maps;
-    if (first !== undefined) return others.reduce((last, layer) => (layer.depth >= last.depth ? layer : last), first);
+    if (first !== undefined)
+      return others.reduce((last, layer) => (layer.depth >= last.depth ? layer : last), first);
     throw new UnitscopeError('not-found', 'the network has no convolution that gives a map; name a layer', {
       subject: LAST_CONV,
       alternatives: layers.map((layer) => layer.name),

@@ -9,7 +9,7 @@ import {
 } from '@unitscope/autodiff';
 import { type Dim, type Graph, inferShapes, type Shapes } from '@unitscope/onnx';
 import { sameDims, type Tensor, type TensorData, UnitscopeError, unknownName } from '@unitscope/tensor';
-import { checkBatch, type Progress } from './batches.js';
+import { checkBatch, float32Of, type Progress } from './batches.js';
 import { findLayer, type Layer } from './layers.js';
 import type { Runner } from './runner.js';
 import { type PullbackTarget, resolveTargets } from './targets.js';
@@ -64,15 +64,17 @@ let composites = 0;
 
 /** Composites of one name may differ in their rules, so the object itself is what counts. */
 function numberOf(composite: Composite): number {
-  let number = compositeNumbers.get(composite);
-  if (number === undefined) compositeNumbers.set(composite, (number = ++composites));
-  return number;
+  const known = compositeNumbers.get(composite);
+  if (known !== undefined) return known;
+  compositeNumbers.set(composite, ++composites);
+  return composites;
 }
 
 export interface PullbackSource {
   readonly graph: Graph;
   readonly layers: readonly Layer[];
   readonly runner: Runner;
+  readonly batchSize: number;
 }
 
 /**
@@ -88,9 +90,16 @@ export class Pullback {
   readonly #wrt: string;
   readonly #outputs: ReadonlyMap<string, string>;
   readonly #key: string;
-  #ready: { readonly key: string; readonly compiled: CompiledPullback; readonly dims: readonly Dim[] } | undefined;
+  #ready:
+    | { readonly key: string; readonly compiled: CompiledPullback; readonly dims: readonly Dim[] }
+    | undefined;
 
-  constructor(source: PullbackSource, objective: PullbackObjective, options: PullbackOptions, fallback: Composite) {
+  constructor(
+    source: PullbackSource,
+    objective: PullbackObjective,
+    options: PullbackOptions,
+    fallback: Composite,
+  ) {
     const { graph, layers, runner } = source;
     this.#source = source;
     this.#composite = options.composite ?? fallback;
@@ -141,7 +150,11 @@ export class Pullback {
    * Throws `bad-input` for a batch that does not fit, `not-found` for a class or unit that does not exist, `wrong-use`
    * for a target the objective cannot have, `aborted`.
    */
-  async run(batch: Tensor, target?: PullbackTarget | Tensor, options: PullbackRunOptions = {}): Promise<PullbackResult> {
+  async run(
+    batch: Tensor,
+    target?: PullbackTarget | Tensor,
+    options: PullbackRunOptions = {},
+  ): Promise<PullbackResult> {
     const { runner } = this.#source;
     runner.requireOpen();
     checkBatch(batch, runner.input, runner.dims);
@@ -151,15 +164,15 @@ export class Pullback {
       key,
       { graph: compiled.graph, compiled },
       { [runner.input.name]: batch, [compiled.targetInput]: this.#feed(target, dims, count) },
-      options,
+      { ...options, batchSize: this.#source.batchSize },
     );
     const { score, index } = compiled;
     const chosen = this.#chosen(results, index, dims, target, count);
     return {
-      signal: float32(results, compiled.signals.get(this.#wrt)!),
-      score: score === undefined ? undefined : float32(results, score),
+      signal: float32Of(results, compiled.signals.get(this.#wrt)!),
+      score: score === undefined ? undefined : float32Of(results, score),
       ...chosen,
-      outputs: new Map([...this.#outputs].map(([name, value]) => [name, float32(results, value)])),
+      outputs: new Map([...this.#outputs].map(([name, value]) => [name, float32Of(results, value)])),
       plan: compiled.plan,
       notes: compiled.notes,
     };
@@ -186,17 +199,23 @@ export class Pullback {
     return this.#ready;
   }
 
-  #feed(target: PullbackTarget | Tensor | undefined, dims: readonly Dim[], count: number): Tensor<TensorData> {
+  #feed(
+    target: PullbackTarget | Tensor | undefined,
+    dims: readonly Dim[],
+    count: number,
+  ): Tensor<TensorData> {
     if (this.#kind === 'seed') {
-      const wanted = [count, ...dims.slice(1)];
-      if (isTensor(target) && target.dims.every((size, axis) => size === wanted[axis])) {
-        if (sameDims(target.dims, wanted.map(Number)) && target.data instanceof Float32Array) return target;
-      }
+      const wanted = [count, ...dims.slice(1).map(Number)];
+      if (isTensor(target) && target.data instanceof Float32Array && sameDims(target.dims, wanted))
+        return target;
       const got = isTensor(target) ? `[${target.dims.join(', ')}]` : 'none';
       throw new UnitscopeError('bad-input', `the seed must be float32 [${wanted.join(', ')}], got ${got}`);
     }
     if (isTensor(target)) {
-      throw new UnitscopeError('wrong-use', 'a tensor is a target of the objective `seed` only; give a number');
+      throw new UnitscopeError(
+        'wrong-use',
+        'a tensor is a target of the objective `seed` only; give a number',
+      );
     }
     return { dims: [count], data: resolveTargets(target, this.#objective, dims, count) };
   }
@@ -238,7 +257,8 @@ function objectiveIn(graph: Graph, layers: readonly Layer[], objective: Pullback
     throw unknownName('output', objective.output, names);
   }
   const score = findScore(graph, objective.output);
-  if (score === undefined) throw new UnitscopeError('bad-file', `${graph.name || 'the network'} has no outputs`);
+  if (score === undefined)
+    throw new UnitscopeError('bad-file', `${graph.name || 'the network'} has no outputs`);
   return { kind: 'class', value: score.logits };
 }
 
@@ -248,13 +268,6 @@ function dimsOf(shapes: Shapes, value: string): readonly Dim[] {
   throw new UnitscopeError('unsupported', `the dims of ${value} cannot be inferred`, { subject: value });
 }
 
-function float32(results: Readonly<Record<string, Tensor<TensorData>>>, name: string): Tensor {
-  const { dims, data } = results[name]!;
-  if (data instanceof Float32Array) return { dims, data };
-  throw new UnitscopeError('unsupported', `${name} is not float32`, { subject: name });
-}
-
 function isTensor(target: PullbackTarget | Tensor | undefined): target is Tensor {
   return typeof target === 'object' && 'data' in target;
 }
-

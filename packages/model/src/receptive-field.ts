@@ -43,7 +43,9 @@ const ANY_SIZE = 2 ** 20;
 const IN_PLACE: ReadonlySet<string> = new Set(
   `Abs Add BatchNormalization Cast Ceil Celu Clip Concat Div Dropout Elu Erf Exp Floor Gelu GroupNormalization
   HardSigmoid HardSwish Identity InstanceNormalization LRN LeakyRelu Log Max Mean Min Mish Mul Neg PRelu Pow
-  Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Split Sqrt Sub Sum Tanh ThresholdedRelu Where`.split(/\s+/),
+  Reciprocal Relu Round Selu Sigmoid Sign Softplus Softsign Split Sqrt Sub Sum Tanh ThresholdedRelu Where`.split(
+    /\s+/,
+  ),
 );
 
 /**
@@ -150,7 +152,9 @@ function largest(
     return fits && axes !== undefined ? [axes] : [];
   });
   if (sameMap.length === 0) return undefined;
-  return sameMap.reduce((a, b): Axes => [b[0].size > a[0].size ? b[0] : a[0], b[1].size > a[1].size ? b[1] : a[1]]);
+  return sameMap.reduce(
+    (a, b): Axes => [b[0].size > a[0].size ? b[0] : a[0], b[1].size > a[1].size ? b[1] : a[1]],
+  );
 }
 
 function sizesOf(dims: readonly Dim[] | undefined): readonly number[] | undefined {
@@ -178,7 +182,12 @@ function padsFollowSize(node: Node): boolean {
 }
 
 /** Output o reads the inputs i with o = s i - p + j, 0 <= j < k: at most ceil(k / s) of them. */
-function transposed(node: Node, axes: Axes, spatial: readonly Dim[], kernel: readonly number[]): Axes | undefined {
+function transposed(
+  node: Node,
+  axes: Axes,
+  spatial: readonly Dim[],
+  kernel: readonly number[],
+): Axes | undefined {
   if (spatial.some((size) => typeof size === 'string')) return undefined;
   const sizes = spatial.map(Number);
   const window = convTransposeGeometry(node, sizes, kernel);
@@ -233,7 +242,9 @@ function sliced(node: Node, axes: Axes, dims: readonly Dim[], shapes: Shapes): A
 function resized(node: Node, axes: Axes, from: readonly Dim[], to: readonly Dim[]): Axes | undefined {
   const linear = /^(bi)?linear$/.test(stringAttribute(node, 'mode', 'nearest'));
   const placing =
-    node.operator === 'Upsample' ? 'asymmetric' : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
+    node.operator === 'Upsample'
+      ? 'asymmetric'
+      : stringAttribute(node, 'coordinate_transformation_mode', 'half_pixel');
   return mapAxes(axes, (axis, i) => {
     const [inside, outside] = [from[i], to[i]];
     if (typeof inside !== 'number' || typeof outside !== 'number') return undefined;

@@ -8,11 +8,12 @@ import type { SharedEngine } from './shared-engine.js';
 
 export interface RunnerOptions {
   readonly threads: number | undefined;
-  readonly batchSize: number;
   readonly label: string;
 }
 
 export interface BatchOptions extends RunOptions {
+  /** The most samples of one run. */
+  readonly batchSize: number;
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
@@ -49,21 +50,24 @@ export class Runner {
   ): Promise<Record<string, Tensor<TensorData>>> {
     this.requireOpen();
     const { engine, sessions } = this.#shared;
-    const { threads, label, batchSize } = this.#options;
+    const { threads, label } = this.#options;
+    const { batchSize, ...rest } = options;
     const load = (graph: Graph) => engine.load(graph, threads === undefined ? { label } : { label, threads });
     return sessions.use(
       this,
       key,
       prepared,
       load,
-      (session) => runInChunks(session, feeds, chunkingFor(this.dims, batchSize), options),
+      (session) => runInChunks(session, feeds, chunkingFor(this.dims, batchSize), rest),
       options.signal,
     );
   }
 
   requireOpen(): void {
     if (this.#closed === undefined) return;
-    throw new UnitscopeError('wrong-use', `${this.label} has been closed; load it again`, { subject: this.label });
+    throw new UnitscopeError('wrong-use', `${this.label} has been closed; load it again`, {
+      subject: this.label,
+    });
   }
 
   close(): Promise<void> {

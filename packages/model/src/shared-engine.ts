@@ -27,8 +27,8 @@ const given = new WeakMap<Engine, SessionCache>();
  */
 export function shareEngine(choice: string | Engine): SharedEngine {
   if (typeof choice !== 'string') {
-    let sessions = given.get(choice);
-    if (sessions === undefined) given.set(choice, (sessions = boundedCache()));
+    const sessions = given.get(choice) ?? boundedCache();
+    given.set(choice, sessions);
     return { engine: choice, sessions, release: async () => {} };
   }
   let shared = byName.get(choice);

@@ -35,7 +35,10 @@ export function resolveTargets(
   const one = (single: OneTarget) => BigInt(resolveOne(single, objective, dims));
   if (!isList(given)) return new BigInt64Array(count).fill(one(given));
   if (given.length !== count) {
-    throw new UnitscopeError('wrong-use', `${given.length} targets are given for ${count} samples; give one for each`);
+    throw new UnitscopeError(
+      'wrong-use',
+      `${given.length} targets are given for ${count} samples; give one for each`,
+    );
   }
   return BigInt64Array.from(given, one);
 }
@@ -70,7 +73,10 @@ function resolveOne(target: OneTarget, objective: Objective, dims: readonly Dim[
     );
   }
   if (height * width === 1) return unit;
-  throw new UnitscopeError('wrong-use', `unit ${unit} of ${value} has a map: give a position [row, column] too`);
+  throw new UnitscopeError(
+    'wrong-use',
+    `unit ${unit} of ${value} has a map: give a position [row, column] too`,
+  );
 }
 
 function numbered(given: number, count: number, kind: string, kinds: string, owner: string): number {

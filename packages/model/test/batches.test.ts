@@ -13,10 +13,10 @@ function echo(change: (batch: Tensor<TensorData>) => Tensor<TensorData> = (batch
     bytes: 0,
     run: async (feeds: Tensors) => {
       most = Math.max(most, ++underWay);
-      sizes.push(feeds['x']!.dims[0]!);
+      sizes.push(feeds.x!.dims[0]!);
       await Promise.resolve();
       underWay--;
-      return { y: change(feeds['x']!), t: feeds['t']! };
+      return { y: change(feeds.x!), t: feeds.t! };
     },
     release: async () => {},
   };
@@ -31,7 +31,7 @@ describe('runInChunks', () => {
     const { session, sizes } = echo();
     const results = await runInChunks(session, { x, t }, { size: 8, fixed: false }, {});
     expect(sizes).toEqual([5]);
-    expect(results['y']!.data.buffer).toBe(x.data.buffer);
+    expect(results.y!.data.buffer).toBe(x.data.buffer);
   });
 
   it('cuts and joins, whatever the element type, two chunks at a time', async () => {
@@ -64,12 +64,14 @@ describe('runInChunks', () => {
     const failing: Session = {
       bytes: 0,
       run: async (feeds) => {
-        if (feeds['x']!.data[0] === 4) throw new UnitscopeError('backend', 'third sample');
+        if (feeds.x!.data[0] === 4) throw new UnitscopeError('backend', 'third sample');
         return feeds;
       },
       release: async () => {},
     };
-    await expect(runInChunks(failing, { x, t }, { size: 1, fixed: false }, {})).rejects.toThrow('third sample');
+    await expect(runInChunks(failing, { x, t }, { size: 1, fixed: false }, {})).rejects.toThrow(
+      'third sample',
+    );
   });
 });
 
@@ -96,17 +98,30 @@ describe('checkBatch', () => {
     ['size', { dims: [1, 1, 2, 3], data: new Float32Array(6) }, '[1, 1, 2, 3]'],
     ['empty', { dims: [0, 1, 2, 2], data: new Float32Array(0) }, 'an empty batch [0, 1, 2, 2]'],
     ['length', { dims: [1, 1, 2, 2], data: new Float32Array(5) }, '[1, 1, 2, 2] with 5 elements'],
-    ['NaN', { dims: [1, 1, 2, 2], data: Float32Array.of(0, 1, Number.NaN, 2) }, 'NaN at element 2 of [1, 1, 2, 2]'],
-    ['infinity', { dims: [1, 1, 2, 2], data: Float32Array.of(0, 1, 2, -1 / 0) }, '-Infinity at element 3 of [1, 1, 2, 2]'],
+    [
+      'NaN',
+      { dims: [1, 1, 2, 2], data: Float32Array.of(0, 1, Number.NaN, 2) },
+      'NaN at element 2 of [1, 1, 2, 2]',
+    ],
+    [
+      'infinity',
+      { dims: [1, 1, 2, 2], data: Float32Array.of(0, 1, 2, -1 / 0) },
+      '-Infinity at element 3 of [1, 1, 2, 2]',
+    ],
   ])('says what it got and what it takes: %s', (_, batch, got) => {
     expect(() => check(batch)).toThrow(
-      expect.objectContaining({ code: 'bad-input', message: `input "data" takes float32 [N, 1, 2, 2], got ${got}` }),
+      expect.objectContaining({
+        code: 'bad-input',
+        message: `input "data" takes float32 [N, 1, 2, 2], got ${got}`,
+      }),
     );
   });
 
   it('refuses other element types and sizes of zero', () => {
     const doubles = { dims: [1, 1, 2, 2], data: new Float64Array(4) };
     expect(() => check(doubles)).toThrow('got Float64Array [1, 1, 2, 2]');
-    expect(() => check({ dims: [1, 1, 0, 4], data: new Float32Array(0) }, ['N', 1, 'h', 'w'])).toThrow('[1, 1, 0, 4]');
+    expect(() => check({ dims: [1, 1, 0, 4], data: new Float32Array(0) }, ['N', 1, 'h', 'w'])).toThrow(
+      '[1, 1, 0, 4]',
+    );
   });
 });

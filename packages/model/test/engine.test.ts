@@ -23,7 +23,9 @@ async function failureOf(work: Promise<unknown>): Promise<UnitscopeError> {
 describe('openEngine', () => {
   it('knows its engines and guesses at what was meant', () => {
     expect(engineNames).toEqual(['auto', 'onnxruntime-node']);
-    expect(() => openEngine('onnxruntime-nod')).toThrow('no engine "onnxruntime-nod"; did you mean "onnxruntime-node"?');
+    expect(() => openEngine('onnxruntime-nod')).toThrow(
+      'no engine "onnxruntime-nod"; did you mean "onnxruntime-node"?',
+    );
     expect(() => openEngine('constructor')).toThrow('no engine "constructor"');
   });
 
@@ -60,7 +62,9 @@ describe('onnxruntime-node', () => {
 
   it('keeps the results of runs apart that use the same buffers', async () => {
     const session = await engine.load(shiftNetwork(1));
-    const inputs = [0, 10, 20, 30].map((value) => ({ x: { dims: [1, 1, 2, 2], data: new Float32Array(4).fill(value) } }));
+    const inputs = [0, 10, 20, 30].map((value) => ({
+      x: { dims: [1, 1, 2, 2], data: new Float32Array(4).fill(value) },
+    }));
     const first = await Promise.all(inputs.map((feeds) => session.run(feeds)));
     const second = await Promise.all(inputs.map((feeds) => session.run(feeds)));
     for (const round of [first, second]) {
@@ -110,10 +114,15 @@ describe('onnxruntime-node', () => {
   it('names what is wrong with the feeds and goes on', async () => {
     const session = await engine.load(tinyNetwork(), { label: 'tiny.onnx' });
     const missing = await failureOf(session.run({}));
-    expect([missing.code, missing.message]).toEqual(['bad-input', "tiny.onnx fails: input 'picture' is missing in 'feeds'."]);
+    expect([missing.code, missing.message]).toEqual([
+      'bad-input',
+      "tiny.onnx fails: input 'picture' is missing in 'feeds'.",
+    ]);
     const rank = await failureOf(session.run({ picture: ones([3, 8, 8]) }));
     expect([rank.code, rank.message.includes('Invalid rank')]).toEqual(['bad-input', true]);
-    const type = await failureOf(session.run({ picture: { dims: [1, 3, 8, 8], data: new Float64Array(192) } }));
+    const type = await failureOf(
+      session.run({ picture: { dims: [1, 3, 8, 8], data: new Float64Array(192) } }),
+    );
     expect([type.code, type.message]).toEqual([
       'bad-input',
       "tiny.onnx fails: A float32 tensor's data must be Float32Array",
@@ -206,7 +215,10 @@ describe('the end of the process', () => {
   const run = (script: string) => {
     const support = fileURLToPath(new URL('./support/', import.meta.url));
     try {
-      const stdout = execFileSync(process.execPath, [`${support}${script}`], { encoding: 'utf8', stdio: 'pipe' });
+      const stdout = execFileSync(process.execPath, [`${support}${script}`], {
+        encoding: 'utf8',
+        stdio: 'pipe',
+      });
       return { code: 0, stdout, stderr: '' };
     } catch (cause) {
       const { status, stderr, stdout } = cause as { status: number; stderr: string; stdout: string };

@@ -12,14 +12,17 @@ describe('failures of ONNX Runtime', () => {
   });
 
   it('tells lack of memory from a bad file', () => {
-    const running = "Non-zero status code returned while running Conv node. Name:'c' Status Message: std::bad_alloc";
+    const running =
+      "Non-zero status code returned while running Conv node. Name:'c' Status Message: std::bad_alloc";
     expect(runFailure('net', new Error(running))).toEqual({
       code: 'backend',
       message: 'net ran out of memory at node "c" (Conv); give smaller batches',
     });
     expect(loadFailure('net', new Error('std::bad_alloc')).code).toBe('backend');
     expect(loadFailure('net', new Error('This is an invalid model. Error: unsorted')).code).toBe('bad-file');
-    expect(loadFailure('net', new Error('[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : no kernel')).code).toBe('unsupported');
+    expect(loadFailure('net', new Error('[ONNXRuntimeError] : 9 : NOT_IMPLEMENTED : no kernel')).code).toBe(
+      'unsupported',
+    );
   });
 
   it('keeps a long message short', () => {

@@ -53,7 +53,11 @@ describe('Model.load', () => {
 
   it('reads bytes and knows their hash', async () => {
     const bytes = writeModel(tinyNetwork());
-    const [first, second, other] = [await load(bytes), await load(bytes), await load(writeModel(tinyNetwork({ seed: 2 })))];
+    const [first, second, other] = [
+      await load(bytes),
+      await load(bytes),
+      await load(writeModel(tinyNetwork({ seed: 2 }))),
+    ];
     expect(first.sha256).toBe(second.sha256);
     expect(first.sha256).not.toBe(other.sha256);
     expect(first.layers).toEqual((await load(tinyNetwork())).layers);
@@ -113,7 +117,10 @@ describe('Model.load', () => {
   };
 
   it('wants exactly one float32 input', async () => {
-    await expect(load(withInputs())).rejects.toMatchObject({ code: 'unsupported', message: 'odd has no input' });
+    await expect(load(withInputs())).rejects.toMatchObject({
+      code: 'unsupported',
+      message: 'odd has no input',
+    });
     await expect(load(withInputs('float32', 'int64'))).rejects.toMatchObject({
       code: 'unsupported',
       message: 'odd has 2 inputs (in0, in1); networks of one input, the picture, are supported',
@@ -128,7 +135,9 @@ describe('Model.load', () => {
     const graph = tinyNetwork();
     await expect(load(graph, { engine: 'onxruntime-node' })).rejects.toMatchObject({ code: 'wrong-use' });
     await expect(load(graph, { threads: 0 })).rejects.toThrow('threads must be a positive integer, got 0');
-    await expect(load(graph, { batchSize: 1.5 })).rejects.toThrow('batchSize must be a positive integer, got 1.5');
+    await expect(load(graph, { batchSize: 1.5 })).rejects.toThrow(
+      'batchSize must be a positive integer, got 1.5',
+    );
     await expect(load(graph, { inputDims: ['N', 3, 9, 8] })).rejects.toMatchObject({
       code: 'wrong-use',
       message: 'input "picture" cannot have dims [N, 3, 9, 8]; the file says [N, 3, 8, 8]',
@@ -214,7 +223,9 @@ describe('Model.run', () => {
   it('can be aborted, before and during, and goes on', async () => {
     const model = await load(slowNetwork(256, 50), { batchSize: 4 });
     const batch = { dims: [64, 256], data: new Float32Array(64 * 256).fill(1) };
-    await expect(model.run(batch, { signal: AbortSignal.abort() })).rejects.toMatchObject({ code: 'aborted' });
+    await expect(model.run(batch, { signal: AbortSignal.abort() })).rejects.toMatchObject({
+      code: 'aborted',
+    });
     const stop = new AbortController();
     const done: number[] = [];
     const aborted = model.run(batch, {
@@ -265,7 +276,10 @@ describe('Model.activations', () => {
     for await (const activations of model.activations(['pool'], batches(), { onProgress })) {
       counts.push(activations.get('pool')!.dims[0]!);
     }
-    expect([counts, seen]).toEqual([[2, 1, 3], [2, 3, 6]]);
+    expect([counts, seen]).toEqual([
+      [2, 1, 3],
+      [2, 3, 6],
+    ]);
     for await (const activations of model.activations(['pool'], [picture(1)])) {
       expect(activations.get('pool')!.dims).toEqual([1, 4, 4, 4]);
     }
@@ -273,7 +287,9 @@ describe('Model.activations', () => {
 
   it('refuses names it does not know, and none', async () => {
     const model = await load(tinyNetwork());
-    await expect(model.activations(['pol'], picture(1))).rejects.toThrow('no layer "pol"; did you mean "pool"?');
+    await expect(model.activations(['pol'], picture(1))).rejects.toThrow(
+      'no layer "pol"; did you mean "pool"?',
+    );
     await expect(model.activations([], picture(1))).rejects.toMatchObject({ code: 'wrong-use' });
   });
 });

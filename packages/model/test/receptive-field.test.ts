@@ -1,6 +1,6 @@
-import fc from 'fast-check';
 import { emptyGraph, evaluate, type Graph, GraphBuilder, inferShapes } from '@unitscope/onnx';
 import { Random, zeros } from '@unitscope/tensor';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type ReceptiveField, receptiveFields } from '../src/receptive-field.js';
 
@@ -49,7 +49,9 @@ function observed(graph: Graph, value: string, size: number): Map<number, { firs
     picture.data.fill(1, row * size, (row + 1) * size);
     const changed = run(picture);
     for (let i = 0; i < height; i++) {
-      const differs = Array.from({ length: width }, (_, j) => i * width + j).some((at) => changed[at] !== base[at]);
+      const differs = Array.from({ length: width }, (_, j) => i * width + j).some(
+        (at) => changed[at] !== base[at],
+      );
       if (!differs) continue;
       const known = seen.get(i);
       seen.set(i, { first: known?.first ?? row, last: row });
@@ -191,7 +193,9 @@ describe('receptiveFields by trying every pixel', () => {
         fc.pre(steps.every(({ pad, kernel }) => pad < kernel));
         const size = 29;
         // The mean is over a window without holes.
-        const usable = steps.map((step) => (step.operator === 'AveragePool' ? { ...step, dilation: 1 } : step));
+        const usable = steps.map((step) =>
+          step.operator === 'AveragePool' ? { ...step, dilation: 1 } : step,
+        );
         const { graph, values } = stack(usable, size);
         const value = values.at(-1)!;
         const field = fieldsOf(graph).get(value)!;
@@ -232,7 +236,13 @@ describe('receptiveFields by trying every pixel', () => {
   });
 
   it('bounds what a ConvTranspose sees', () => {
-    for (const [kernel, stride, pad] of [[2, 2, 0], [3, 2, 1], [4, 2, 1], [3, 1, 1], [5, 3, 2]] as const) {
+    for (const [kernel, stride, pad] of [
+      [2, 2, 0],
+      [3, 2, 1],
+      [4, 2, 1],
+      [3, 1, 1],
+      [5, 3, 2],
+    ] as const) {
       const { graph, values } = stack([{ operator: 'ConvTranspose', kernel, stride, pad }], 7);
       const field = fieldsOf(graph).get(values[0]!)!;
       expect(field.stride[0]).toBe(1 / stride);

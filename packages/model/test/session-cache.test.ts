@@ -23,7 +23,13 @@ const prepared = { graph: emptyGraph('g', 18) };
 const owner = {};
 
 function use(cache: SessionCache, key: string, session: Session, whose: object = owner): Promise<Session> {
-  return cache.use(whose, key, prepared, async () => session, async (found) => found);
+  return cache.use(
+    whose,
+    key,
+    prepared,
+    async () => session,
+    async (found) => found,
+  );
 }
 
 describe('SessionCache', () => {
@@ -79,7 +85,13 @@ describe('SessionCache', () => {
     const inside = new Promise<void>((resolve) => {
       leave = resolve;
     });
-    const busy = cache.use(owner, 'a', prepared, async () => session, () => inside);
+    const busy = cache.use(
+      owner,
+      'a',
+      prepared,
+      async () => session,
+      () => inside,
+    );
     await use(cache, 'b', fake(1));
     await cache.releaseAll(owner);
     expect(session.released).toBe(false);
@@ -90,7 +102,13 @@ describe('SessionCache', () => {
 
   it('forgets a session that could not be made', async () => {
     const cache = new SessionCache({ sessions: 2, bytes: 1000 });
-    const failing = cache.use(owner, 'a', prepared, async () => Promise.reject(new Error('no')), async () => 1);
+    const failing = cache.use(
+      owner,
+      'a',
+      prepared,
+      async () => Promise.reject(new Error('no')),
+      async () => 1,
+    );
     await expect(failing).rejects.toThrow('no');
     expect(cache.size).toBe(0);
     const session = fake(1);
@@ -105,7 +123,14 @@ describe('SessionCache', () => {
       made = resolve;
     });
     const stop = new AbortController();
-    const aborted = cache.use(owner, 'a', prepared, () => making, async () => 1, stop.signal);
+    const aborted = cache.use(
+      owner,
+      'a',
+      prepared,
+      () => making,
+      async () => 1,
+      stop.signal,
+    );
     stop.abort();
     await expect(aborted).rejects.toMatchObject({ code: 'aborted' });
     made(session);

@@ -6,8 +6,12 @@ const logits: Objective = { kind: 'class', value: 'fc' };
 const unit = (position: 'given' | 'max' | 'mean'): Objective => ({ kind: 'unit', value: 'relu', position });
 const map = ['N', 4, 3, 5];
 
-const numbers = (target: PullbackTarget | undefined, objective: Objective, dims: readonly (number | string)[], count = 2) =>
-  [...resolveTargets(target, objective, dims, count)].map(Number);
+const numbers = (
+  target: PullbackTarget | undefined,
+  objective: Objective,
+  dims: readonly (number | string)[],
+  count = 2,
+) => [...resolveTargets(target, objective, dims, count)].map(Number);
 
 describe('resolveTargets', () => {
   it('repeats one target and takes a list as it is', () => {
@@ -27,7 +31,13 @@ describe('resolveTargets', () => {
     [-1, logits, ['N', 10], 'not-found', 'no class -1; the network has the classes 0 to 9'],
     [1.5, logits, ['N', 10], 'not-found', 'no class 1.5; the network has the classes 0 to 9'],
     [[1], logits, ['N', 10], 'wrong-use', '1 targets are given for 2 samples; give one for each'],
-    [{ channel: 1, position: [0, 0] }, logits, ['N', 10], 'wrong-use', 'a class has no position; give its number'],
+    [
+      { channel: 1, position: [0, 0] },
+      logits,
+      ['N', 10],
+      'wrong-use',
+      'a class has no position; give its number',
+    ],
     [4, unit('max'), map, 'not-found', 'no unit 4; relu has the units 0 to 3'],
     ['top1', unit('max'), map, 'wrong-use', 'top1 is for classes; give the number of a unit of relu'],
     [undefined, unit('mean'), map, 'wrong-use', 'say which unit of relu to explain, by its number'],
@@ -47,6 +57,8 @@ describe('resolveTargets', () => {
       "a position needs the objective's position to be `given`",
     ],
   ])('refuses %j', (target, objective, dims, code, message) => {
-    expect(() => resolveTargets(target, objective, dims, 2)).toThrow(expect.objectContaining({ code, message }));
+    expect(() => resolveTargets(target, objective, dims, 2)).toThrow(
+      expect.objectContaining({ code, message }),
+    );
   });
 });

@@ -40,6 +40,7 @@ export class GraphBuilder {
   readonly #initializers: Map<string, Initializer>;
   readonly #opsets: Map<string, number>;
   readonly #taken = new Set<string>();
+  readonly #uses = new Map<string, number>();
   /** Names given out by `freshName` that no value has yet. */
   readonly #promised = new Set<string>();
 
@@ -73,7 +74,10 @@ export class GraphBuilder {
 
   #take(stem: string): string {
     let name = stem;
-    for (let count = 1; this.#taken.has(name); count++) name = `${stem}_${count}`;
+    let count = this.#uses.get(stem) ?? 0;
+    // The count goes on where it stopped, so that thousands of constants cost no search each.
+    while (this.#taken.has(name)) name = `${stem}_${++count}`;
+    this.#uses.set(stem, count);
     this.#taken.add(name);
     return name;
   }

@@ -56,7 +56,7 @@ export function decodeModel(model: ModelProto, source: Source): Graph {
     rest: new ModelRest(model, defaults, source.folder),
   };
   checkNames(graph, source);
-  return { ...graph, nodes: topologicalOrder(nodes) };
+  return { ...graph, nodes: topologicalOrder(nodes, (why) => badFile(source, why)) };
 }
 
 const MAX_VERSION = 10_000;

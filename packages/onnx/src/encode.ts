@@ -84,7 +84,7 @@ function encodeInputs(
   return [...mixed, ...fed.values()];
 }
 
-export function encodeNode(node: Node): NodeProto {
+function encodeNode(node: Node): NodeProto {
   const origin = origins.nodes.get(node);
   const message = origin === undefined ? create(NodeProtoSchema) : copyMessage(NodeProtoSchema, origin);
   message.input = [...node.inputs];

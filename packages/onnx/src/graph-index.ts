@@ -30,8 +30,7 @@ export function indexGraph(graph: Graph): GraphIndex {
 
 /** Names of all values a node reads, each once: its inputs and what its subgraphs capture. */
 export function valuesRead(node: Node): Set<string> {
-  const read = new Set(node.inputs);
-  for (const name of capturedNames(node)) read.add(name);
+  const read = new Set([...node.inputs, ...capturedNames(node)]);
   read.delete('');
   return read;
 }
@@ -41,12 +40,20 @@ export function valuesRead(node: Node): Set<string> {
  * order already is given back as it is. Throws `bad-file` where the nodes form a cycle.
  */
 export function sortNodes(graph: Graph): Graph {
-  const sorted = topologicalOrder(graph.nodes);
+  const sorted = topologicalOrder(graph.nodes, (why) => new UnitscopeError('bad-file', why));
   return sorted === graph.nodes ? graph : { ...graph, nodes: sorted };
 }
 
-/** Kahn's algorithm; among nodes that are ready, the one that stood first comes first. */
-export function topologicalOrder(nodes: readonly Node[]): readonly Node[] {
+/**
+ * Kahn's algorithm; among nodes that are ready, the one that stood first comes first. Nodes in order already are given
+ * back as they are.
+ *
+ * @param failure makes the error for nodes that form a cycle, from a description of it
+ */
+export function topologicalOrder(
+  nodes: readonly Node[],
+  failure: (why: string) => UnitscopeError,
+): readonly Node[] {
   const makers = new Map<string, number>();
   nodes.forEach((node, index) => {
     for (const output of node.outputs) if (output !== '') makers.set(output, index);
@@ -73,15 +80,15 @@ export function topologicalOrder(nodes: readonly Node[]): readonly Node[] {
     sorted.push(nodes[index]!);
     for (const follower of followers[index]!) if (--waitsFor[follower]! === 0) ready.add(follower);
   }
-  if (sorted.length < nodes.length) throw cycleError(nodes, waitsFor, makers);
+  if (sorted.length < nodes.length) throw failure(describeCycle(nodes, waitsFor, makers));
   return sorted;
 }
 
-function cycleError(
+function describeCycle(
   nodes: readonly Node[],
   waitsFor: Int32Array,
   makers: ReadonlyMap<string, number>,
-): UnitscopeError {
+): string {
   // From any waiting node, going back to a maker that waits too must come round to a node already seen.
   const seen = new Map<number, number>();
   const walk: number[] = [];
@@ -100,11 +107,7 @@ function cycleError(
   const cycle = walk.slice(seen.get(at)).reverse();
   const shown = cycle.slice(0, 4).map((index) => nodeLabel(nodes[index]!).slice(0, 80));
   const more = cycle.length > 4 ? ` and ${cycle.length - 4} more` : '';
-  return new UnitscopeError(
-    'bad-file',
-    `nodes ${shown.join(', ')}${more} form a cycle: each needs what another makes; export the model again`,
-    { subject: nodes[cycle[0]!]!.name },
-  );
+  return `the nodes ${shown.join(', ')}${more} form a cycle, each needs what another makes`;
 }
 
 /** A binary heap of numbers. */

@@ -1,4 +1,15 @@
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { create, fromBinary, toBinary } from '@bufbuild/protobuf';
@@ -66,11 +77,20 @@ describe('external data', () => {
     expect(graph.initializers.get('w')?.data).toEqual(weights);
   });
 
-  const outside = ['../w.onnx.data', '/etc/passwd', 'a/../../w.onnx.data', '..\\w.onnx.data', 'C:\\w.onnx.data', '..'];
+  const outside = [
+    '../w.onnx.data',
+    '/etc/passwd',
+    'a/../../w.onnx.data',
+    '..\\w.onnx.data',
+    'C:\\w.onnx.data',
+    '..',
+  ];
   it.each(outside)('at %s is refused', async (location) => {
     await expect(readModelFile(await externalModel({ location }))).rejects.toMatchObject({
       code: 'bad-file',
-      message: expect.stringMatching(/^w\.onnx .*initializer "w".*outside the model's folder; move the data file/),
+      message: expect.stringMatching(
+        /^w\.onnx .*initializer "w".*outside the model's folder; move the data file/,
+      ),
     });
   });
 
@@ -175,7 +195,8 @@ describe('encodeForRuntime', () => {
     writeFileSync(path, toBinary(ModelProtoSchema, proto));
     return readModelFile(path).then((old) => {
       expect(old.inputs.map(({ name }) => name)).toEqual(['x']);
-      const inputsOf = (bytes: Uint8Array) => fromBinary(ModelProtoSchema, bytes).graph!.input.map(({ name }) => name);
+      const inputsOf = (bytes: Uint8Array) =>
+        fromBinary(ModelProtoSchema, bytes).graph!.input.map(({ name }) => name);
       expect(inputsOf(encodeForRuntime(old).bytes)).toEqual(['x']);
       expect(inputsOf(writeModel({ ...old }))).toEqual(['x', ...names]);
     });

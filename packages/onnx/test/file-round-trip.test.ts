@@ -5,9 +5,9 @@ import { describe, expect, it } from 'vitest';
 import {
   attributesFrom,
   type Constant,
+  emptyGraph,
   type Graph,
   GraphBuilder,
-  emptyGraph,
   readModel,
   type ValueInfo,
   writeModel,
@@ -26,7 +26,7 @@ function same(a: Uint8Array, b: Uint8Array): boolean {
   return Buffer.compare(a, b) === 0;
 }
 
-describe.skipIf(testdata.length === 0)("ONNX's own test models", () => {
+describe.skipIf(testdata.length === 0)("ONNX's own test models", { timeout: 60_000 }, () => {
   it('come back as the bytes they were', () => {
     const changed = testdata.filter((path) => {
       const { bytes, graph } = read(path);
@@ -58,7 +58,7 @@ describe.skipIf(testdata.length === 0)("ONNX's own test models", () => {
   });
 });
 
-describe.skipIf(networks.length === 0)('networks', () => {
+describe.skipIf(networks.length === 0)('networks', { timeout: 60_000 }, () => {
   it.each(networks)('%s comes back as the bytes it was', (path) => {
     const { bytes, graph } = read(path);
     expect(same(writeModel(graph), bytes)).toBe(true);

@@ -45,6 +45,11 @@ export function randomly(dims: readonly number[], seed = 1, deviation = 1): Tens
   return new Random(seed).normalTensor(dims, 0, deviation);
 }
 
+/** Positive random numbers, none below 0.1. */
+export function positive(dims: readonly number[]): Tensor {
+  return { dims, data: randomly(dims).data.map((x) => Math.abs(x) + 0.1) };
+}
+
 /** Uniform random integers, as float32 numbers: tensors with ties. */
 export function randomIntegers(dims: readonly number[], low: number, high: number, seed = 1): Tensor {
   const random = new Random(seed);

@@ -215,6 +215,19 @@ describe('sizes known at run time only', () => {
   });
 });
 
+describe('names', () => {
+  it('never takes a name of the file for a size it invents', () => {
+    const graph = graphOf(13, ['8*N', 8], (builder, x) => {
+      builder.node('Flatten', [x], { axis: 2 }, { name: 'rows' });
+      const other = builder.input({ name: 'other', type: 'float32', dims: ['N', 8, 4] });
+      builder.node('Reshape', [other, builder.ints([-1, 4])], {}, { name: 'flat' });
+    });
+    const shapes = inferShapes(graph);
+    expect(shapes.dims('rows:out')).toEqual(['8*N*N', 8]);
+    expect(shapes.dims('flat:out')).toEqual(['8*N_1', 4]);
+  });
+});
+
 describe('constants', () => {
   it('gives initializers and Constant nodes of every form', () => {
     const graph = graphOf(13, [2], (builder) => {

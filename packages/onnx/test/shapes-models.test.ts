@@ -1,7 +1,7 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
-import { inferShapes, readModel } from '../src/index.js';
+import { inferShapes, readModelFile } from '../src/index.js';
 import { expectShapes, observe } from './shapes-runtime.js';
 
 vi.setConfig({ testTimeout: 120_000 });
@@ -22,7 +22,7 @@ function findModels(): readonly string[] {
 
 describe.skipIf(models.length === 0)('inferShapes over real networks', () => {
   it.each(models)('%s: every value is as ONNX Runtime makes it', async (path) => {
-    const graph = readModel(new Uint8Array(readFileSync(shared + path)));
+    const graph = await readModelFile(shared + path);
     const shapes = inferShapes(graph);
     const [input] = graph.inputs;
     const [batch, ...sample] = input!.dims!;

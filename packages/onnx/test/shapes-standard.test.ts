@@ -6,7 +6,8 @@ import { type Graph, inferShapes, opsetOf, readModel } from '../src/index.js';
 // The models of the ONNX project's own tests, from Debian's package libonnx-testdata: their outputs' dims are stated.
 const folder = '/usr/share/libonnx-testdata/data';
 const families = existsSync(folder) ? readdirSync(folder) : [];
-if (families.length === 0) console.warn('skipped: shapes of the standard models, libonnx-testdata is not installed');
+if (families.length === 0)
+  console.warn('skipped: shapes of the standard models, libonnx-testdata is not installed');
 
 /** Where the stated dims and the inferred ones are numbers and differ, or the types differ. */
 function differences(graph: Graph): readonly string[] {

@@ -14,7 +14,7 @@ const models = existsSync(shared)
     ].filter((path) => path.endsWith('.onnx') && existsSync(`${shared}/${path}`))
   : [];
 
-describe.skipIf(models.length === 0)('whole networks, upgraded', () => {
+describe.skipIf(models.length === 0)('whole networks, upgraded', { timeout: 60_000 }, () => {
   it.each(models)('%s gives the same outputs', async (path) => {
     const graph = await readModelFile(`${shared}/${path}`);
     const upgraded = upgradeOpset(graph);

@@ -13,7 +13,8 @@ interface Case extends OldNode {
 
 const image = [2, 3, 4, 6];
 const floats = (...values: number[]) => ({ floats: values });
-const many = (count: number, value: (index: number) => number) => Array.from({ length: count }, (_, i) => value(i));
+const many = (count: number, value: (index: number) => number) =>
+  Array.from({ length: count }, (_, i) => value(i));
 
 const CASES: Readonly<Record<string, Case>> = {
   'Clip, both bounds': {
@@ -32,7 +33,12 @@ const CASES: Readonly<Record<string, Case>> = {
     since: 11,
     constants: [float32([], -0.1), ''],
   },
-  'Pad with zeros': { operator: 'Pad', dims: image, until: 10, attributes: { pads: [0, 0, 1, 2, 0, 1, 0, 3] } },
+  'Pad with zeros': {
+    operator: 'Pad',
+    dims: image,
+    until: 10,
+    attributes: { pads: [0, 0, 1, 2, 0, 1, 0, 3] },
+  },
   'Pad with a value': {
     operator: 'Pad',
     dims: image,
@@ -45,21 +51,48 @@ const CASES: Readonly<Record<string, Case>> = {
     until: 10,
     attributes: { pads: [0, 0, 1, 2, 0, 0, 1, 3], mode: 'reflect' },
   },
-  'Pad, pads as input': { operator: 'Pad', dims: image, since: 11, constants: [int64(0, 0, 1, 1, 0, 0, 1, 1)] },
+  'Pad, pads as input': {
+    operator: 'Pad',
+    dims: image,
+    since: 11,
+    constants: [int64(0, 0, 1, 1, 0, 0, 1, 1)],
+  },
   'Slice with axes': {
     operator: 'Slice',
     dims: image,
     until: 9,
     attributes: { starts: [1, -3], ends: [3, 9_007_199_254_740_991], axes: [1, 3] },
   },
-  'Slice without axes': { operator: 'Slice', dims: image, until: 9, attributes: { starts: [0, 1], ends: [1, 2] } },
-  'Slice, inputs': { operator: 'Slice', dims: image, since: 10, constants: [int64(1), int64(5), int64(3), int64(2)] },
-  'TopK of an attribute': { operator: 'TopK', dims: image, until: 9, attributes: { k: 2, axis: 3 }, outputs: 2 },
+  'Slice without axes': {
+    operator: 'Slice',
+    dims: image,
+    until: 9,
+    attributes: { starts: [0, 1], ends: [1, 2] },
+  },
+  'Slice, inputs': {
+    operator: 'Slice',
+    dims: image,
+    since: 10,
+    constants: [int64(1), int64(5), int64(3), int64(2)],
+  },
+  'TopK of an attribute': {
+    operator: 'TopK',
+    dims: image,
+    until: 9,
+    attributes: { k: 2, axis: 3 },
+    outputs: 2,
+  },
   'TopK of an input': { operator: 'TopK', dims: image, since: 10, constants: [int64(2)], outputs: 2 },
   'Squeeze with axes': { operator: 'Squeeze', dims: [2, 1, 3, 1], until: 12, attributes: { axes: [3] } },
   'Squeeze without axes': { operator: 'Squeeze', dims: [2, 1, 3, 1] },
   'Unsqueeze with axes': { operator: 'Unsqueeze', dims: [2, 3], until: 12, attributes: { axes: [0, 3] } },
-  'Split in given parts': { operator: 'Split', dims: image, until: 12, attributes: { split: [1, 5], axis: 3 }, outputs: 2 },
+  'Split in given parts': {
+    operator: 'Split',
+    dims: image,
+    until: 12,
+    attributes: { split: [1, 5], axis: 3 },
+    outputs: 2,
+  },
   'Split in equal parts': { operator: 'Split', dims: image, attributes: { axis: 3 }, outputs: 3 },
   'Split, parts as input': {
     operator: 'Split',
@@ -69,7 +102,12 @@ const CASES: Readonly<Record<string, Case>> = {
     constants: [int64(1, 3)],
     outputs: 2,
   },
-  'Dropout of an attribute': { operator: 'Dropout', dims: image, until: 11, attributes: { ratio: { float: 0.3 } } },
+  'Dropout of an attribute': {
+    operator: 'Dropout',
+    dims: image,
+    until: 11,
+    attributes: { ratio: { float: 0.3 } },
+  },
   'Dropout of an input': { operator: 'Dropout', dims: image, since: 12, constants: [float32([], 0.3)] },
   'Softmax over the last axis': {
     operator: 'Softmax',
@@ -96,9 +134,20 @@ const CASES: Readonly<Record<string, Case>> = {
     until: 12,
     attributes: { axis: 2 },
   },
-  'Softmax over one axis of several': { operator: 'Softmax', dims: image, since: 13, attributes: { axis: 1 } },
+  'Softmax over one axis of several': {
+    operator: 'Softmax',
+    dims: image,
+    since: 13,
+    attributes: { axis: 1 },
+  },
   'LogSoftmax over several axes': { operator: 'LogSoftmax', dims: image, until: 12 },
-  'LogSoftmax of a negative axis': { operator: 'LogSoftmax', dims: image, since: 11, until: 12, attributes: { axis: -2 } },
+  'LogSoftmax of a negative axis': {
+    operator: 'LogSoftmax',
+    dims: image,
+    since: 11,
+    until: 12,
+    attributes: { axis: -2 },
+  },
   'Hardmax over several axes': { operator: 'Hardmax', dims: image, until: 12 },
   'BatchNormalization with spatial': {
     operator: 'BatchNormalization',
@@ -108,7 +157,7 @@ const CASES: Readonly<Record<string, Case>> = {
     constants: [3, 5, 7, 11].map((k) => float32([3], ...many(3, (i) => 0.2 + ((k * (i + 1)) % 4)))),
     becomes: ['BatchNormalization'],
   },
-  'BatchNormalization': {
+  BatchNormalization: {
     operator: 'BatchNormalization',
     dims: image,
     attributes: { epsilon: { float: 1e-3 } },
@@ -127,7 +176,13 @@ const CASES: Readonly<Record<string, Case>> = {
     until: 8,
     attributes: { scales: floats(1, 1, 2, 1.5), mode: 'linear' },
   },
-  'Upsample, nearest': { operator: 'Upsample', dims: image, since: 9, until: 9, constants: [float32([4], 1, 1, 2.5, 2)] },
+  'Upsample, nearest': {
+    operator: 'Upsample',
+    dims: image,
+    since: 9,
+    until: 9,
+    constants: [float32([4], 1, 1, 2.5, 2)],
+  },
   'Upsample, linear': {
     operator: 'Upsample',
     dims: image,
@@ -188,7 +243,7 @@ const CASES: Readonly<Record<string, Case>> = {
     attributes: { coordinate_transformation_mode: 'tf_half_pixel_for_nn', nearest_mode: 'floor' },
     constants: [float32([0]), float32([4], 1, 1, 1.5, 0.6)],
   },
-  'Scatter': {
+  Scatter: {
     operator: 'Scatter',
     dims: [3, 4],
     since: 9,
@@ -199,7 +254,7 @@ const CASES: Readonly<Record<string, Case>> = {
       float32([2, 2], 9, 8, 7, 6),
     ],
   },
-  'RoiAlign': {
+  RoiAlign: {
     operator: 'RoiAlign',
     dims: [1, 2, 6, 6],
     since: 10,
@@ -207,13 +262,16 @@ const CASES: Readonly<Record<string, Case>> = {
     attributes: { output_height: 2, output_width: 2 },
     constants: [float32([1, 4], 0, 0, 4, 5), int64(0)],
   },
-  'MeanVarianceNormalization': { operator: 'MeanVarianceNormalization', dims: image, since: 9 },
+  MeanVarianceNormalization: { operator: 'MeanVarianceNormalization', dims: image, since: 9 },
   ...Object.fromEntries(
     ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'Sum', 'SumSquare'].flatMap((kind) => {
       const until = kind === 'Sum' ? 12 : 17;
       const operator = `Reduce${kind}`;
       return [
-        [`${operator} with axes`, { operator, dims: image, until, attributes: { axes: [1, 3], keepdims: 0 } }],
+        [
+          `${operator} with axes`,
+          { operator, dims: image, until, attributes: { axes: [1, 3], keepdims: 0 } },
+        ],
         [`${operator} over all`, { operator, dims: image }],
       ];
     }),
@@ -230,7 +288,9 @@ function expectNamesKept(old: Graph, upgraded: Graph): void {
 describe.each(Object.entries(CASES))('%s', (_, { dims, since = 7, until = 17, becomes, ...node }) => {
   const versions = Array.from({ length: until - since + 1 }, (_, index) => since + index);
   // Versions between two changes share one kernel in ONNX Runtime: the ends and those the operator set names suffice.
-  const told = versions.filter((v) => v === since || v === until || [9, 10, 11, 12, 13, 14, 15, 16].includes(v));
+  const told = versions.filter(
+    (v) => v === since || v === until || [9, 10, 11, 12, 13, 14, 15, 16].includes(v),
+  );
   it.each(told)('is the same in operator set %i and 18', async (opset) => {
     const old = oldGraph(opset, dims, node);
     const upgraded = upgradeOpset(old);

@@ -1,5 +1,14 @@
 import { describe, expect, it } from 'vitest';
-import { emptyGraph, GraphBuilder, type Graph, opsetOf, pruneGraph, upgradeOpset, writeModel, readModel } from '../src/index.js';
+import {
+  emptyGraph,
+  type Graph,
+  GraphBuilder,
+  opsetOf,
+  pruneGraph,
+  readModel,
+  upgradeOpset,
+  writeModel,
+} from '../src/index.js';
 import { feed, float32, oldGraph, runGraph } from './upgrade-runtime.js';
 
 const image = [2, 3, 2, 2];
@@ -96,17 +105,29 @@ describe('upgradeOpset', () => {
     const builder = new GraphBuilder({ ...emptyGraph('scales', 10), irVersion: 7 });
     const x = builder.input({ name: 'x', type: 'float32', dims: [1, 1, 4, 4] });
     const scales = builder.input({ name: 'scales', type: 'float32', dims: [4] });
-    builder.output({ name: builder.node('Resize', [x, scales], {}, { name: 'grow' }), type: 'float32', dims: undefined });
+    builder.output({
+      name: builder.node('Resize', [x, scales], {}, { name: 'grow' }),
+      type: 'float32',
+      dims: undefined,
+    });
     expect(message(() => upgradeOpset(builder.build()))).toMatch(/^grow \(Resize\) .*run time/);
   });
 
   const refused: [string, Graph, RegExp][] = [
-    ['training statistics', oldGraph(9, image, {
-      operator: 'BatchNormalization',
-      constants: [1, 2, 3, 4].map((v) => float32([3], v, v, v)),
-      outputs: 5,
-    }), /^layer \(BatchNormalization\).*training/],
-    ['withdrawn operators', oldGraph(8, image, { operator: 'ImageScaler' }), /^layer \(ImageScaler\).*withdrawn/],
+    [
+      'training statistics',
+      oldGraph(9, image, {
+        operator: 'BatchNormalization',
+        constants: [1, 2, 3, 4].map((v) => float32([3], v, v, v)),
+        outputs: 5,
+      }),
+      /^layer \(BatchNormalization\).*training/,
+    ],
+    [
+      'withdrawn operators',
+      oldGraph(8, image, { operator: 'ImageScaler' }),
+      /^layer \(ImageScaler\).*withdrawn/,
+    ],
     ['the first Scan', oldGraph(8, image, { operator: 'Scan' }), /^layer \(Scan\).*batched/],
   ];
   it.each(refused)('refuses %s and names the node', (_, graph, expected) => {

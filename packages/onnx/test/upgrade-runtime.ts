@@ -9,7 +9,10 @@ import {
   type PlainAttributes,
 } from '../src/index.js';
 
-export type Outputs = ReadonlyMap<string, { dims: readonly number[]; type: string; data: readonly unknown[] }>;
+export type Outputs = ReadonlyMap<
+  string,
+  { dims: readonly number[]; type: string; data: readonly unknown[] }
+>;
 
 /** Runs a graph in ONNX Runtime as it is, without its optimizations, and gives every output. */
 export async function runGraph(graph: Graph, feeds: Readonly<Record<string, ort.Tensor>>): Promise<Outputs> {
@@ -36,7 +39,11 @@ export async function runGraph(graph: Graph, feeds: Readonly<Record<string, ort.
 /** Seeded normal numbers. */
 export function feed(dims: readonly number[], seed = 3): ort.Tensor {
   const random = new Random(seed);
-  return new ort.Tensor('float32', Float32Array.from({ length: sizeOf(dims) }, () => random.normal()), dims);
+  return new ort.Tensor(
+    'float32',
+    Float32Array.from({ length: sizeOf(dims) }, () => random.normal()),
+    dims,
+  );
 }
 
 export interface OldNode {
@@ -53,7 +60,9 @@ export interface OldNode {
 export function oldGraph(opset: number, dims: readonly number[], node: OldNode): Graph {
   const builder = new GraphBuilder({ ...emptyGraph('old', opset), irVersion: 7 });
   const x = builder.input({ name: 'x', type: 'float32', dims: node.stated ?? dims });
-  const inputs = (node.constants ?? []).map((constant) => (constant === '' ? '' : builder.constant(constant)));
+  const inputs = (node.constants ?? []).map((constant) =>
+    constant === '' ? '' : builder.constant(constant),
+  );
   const outputs = builder.nodes(node.operator, [x, ...inputs], node.outputs ?? 1, node.attributes, {
     name: 'layer',
   });

@@ -10,7 +10,7 @@ import { UnitscopeError } from './errors.js';
 export async function writeFileAtomic(path: string, content: Uint8Array | string): Promise<void> {
   const temporary = join(dirname(path), `.${basename(path)}.${randomUUID()}.part`);
   try {
-    await mkdir(dirname(path), { recursive: true });
+    await makeFolder(dirname(path));
     await writeFile(temporary, content);
     await rename(temporary, path);
   } catch (cause) {
@@ -19,6 +19,22 @@ export async function writeFileAtomic(path: string, content: Uint8Array | string
       subject: path,
       cause,
     });
+  }
+}
+
+/** As `mkdir -p`. Node's own `recursive` never returns where a folder cannot be made in one that exists, as in /proc. */
+async function makeFolder(path: string): Promise<void> {
+  const attempt = () =>
+    mkdir(path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EEXIST') throw error;
+    });
+  try {
+    await attempt();
+  } catch (error) {
+    const parent = dirname(path);
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT') || parent === path) throw error;
+    await makeFolder(parent);
+    await attempt();
   }
 }
 

@@ -71,6 +71,11 @@ describe('.npy', () => {
     );
   });
 
+  it('reads a Buffer, which is a view of a larger one', () => {
+    const bytes = Buffer.from(writeNpy({ dims: [2], data: Float32Array.from([3, 4]) }));
+    expect(readNpy(bytes)).toEqual({ dims: [2], data: Float32Array.from([3, 4]) });
+  });
+
   it('never allocates from a claimed size', () => {
     const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (1000000, 1000000), }";
     const bytes = new Uint8Array(10 + header.length);
@@ -113,6 +118,10 @@ describe('writeFileAtomic', () => {
     writeFileSync(join(folder, 'file'), '');
     await expect(writeFileAtomic(join(folder, 'file', 'below.txt'), 'x')).rejects.toThrow('cannot write');
     expect(readdirSync(folder).filter((name) => name.includes('.part'))).toEqual([]);
+  });
+
+  it.skipIf(process.platform !== 'linux')('gives up where no folder can be made', async () => {
+    await expect(writeFileAtomic('/proc/unitscope/file.txt', 'x')).rejects.toThrow('cannot write');
   });
 
   it('makes folders that are missing', async () => {

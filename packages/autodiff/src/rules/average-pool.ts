@@ -139,10 +139,7 @@ function emitTransposedSum(
   // over, output padding gives them zeros; a stride or more of it, which ONNX Runtime refuses, becomes a Pad.
   const rest = sizes.map(
     (size, axis) =>
-      size +
-      window.padsBegin[axis]! -
-      (outputs[axis]! - 1) * window.strides[axis]! -
-      extentOf(window, axis),
+      size + window.padsBegin[axis]! - (outputs[axis]! - 1) * window.strides[axis]! - extentOf(window, axis),
   );
   const allowed = rest.map((count, axis) => Math.min(Math.max(0, count), window.strides[axis]! - 1));
   const sums = context.emit('ConvTranspose', [shares, weights], {

@@ -27,6 +27,15 @@ export function axesInput(context: RuleContext, input: number, rank: number): nu
   return axes.map((axis) => resolveAxis(context, axis, rank)).sort((a, b) => a - b);
 }
 
+/** The size of a value along an axis; throws `unsupported` where it is known at run time only. */
+export function sizeAlong(context: RuleContext, value: string, axis: number): number {
+  const size = context.dims(value)[axis];
+  if (typeof size === 'number') return size;
+  throw context.unsupported(
+    `the size of ${value} along axis ${axis} is known at run time only; fix the network's input size`,
+  );
+}
+
 export function isLeftOut(node: Node, input: number): boolean {
   return (node.inputs[input] ?? '') === '';
 }

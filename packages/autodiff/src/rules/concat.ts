@@ -1,5 +1,5 @@
-import type { Rule, RuleContext } from '../rule.js';
-import { axisAttribute } from './axes.js';
+import type { Rule } from '../rule.js';
+import { axisAttribute, sizeAlong } from './axes.js';
 
 /** y = the inputs one after the other along `axis`: each gets its part of the signal. */
 export const concat = {
@@ -25,9 +25,3 @@ export const concat = {
     },
   } satisfies Rule,
 };
-
-function sizeAlong(context: RuleContext, value: string, axis: number): number {
-  const size = context.dims(value)[axis];
-  if (typeof size === 'number') return size;
-  throw context.unsupported(`the size of ${value} along axis ${axis} is known at run time only`);
-}

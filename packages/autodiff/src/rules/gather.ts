@@ -1,5 +1,5 @@
 import type { Rule } from '../rule.js';
-import { axisAttribute, integersOf, reshapeTo, sourcesOf, sumSources } from './axes.js';
+import { axisAttribute, integersOf, reshapeTo, sizeAlong, sourcesOf, sumSources } from './axes.js';
 
 /** y = the entries `indices` (constant) of x along `axis`: dx = sums of dy over the places where each was picked. */
 export const gather = {
@@ -11,10 +11,7 @@ export const gather = {
       const dims = context.dims(x);
       const axis = axisAttribute(context, 0, dims.length);
       const indices = context.requireConstant(1, 'indices');
-      const size = dims[axis]!;
-      if (typeof size !== 'number') {
-        throw context.unsupported(`the size of ${x} along axis ${axis} is known at run time only`);
-      }
+      const size = sizeAlong(context, x, axis);
       const picks = integersOf(indices).map((index) => (index < 0 ? index + size : index));
       const dy = context.signal(0)!;
       const listed =

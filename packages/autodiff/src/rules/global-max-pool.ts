@@ -20,7 +20,11 @@ export const globalMaxPool = {
         [1, 1, count],
       );
       const wins = context.emit('Equal', [positions, first]);
-      const routed = context.emit('Where', [wins, context.emit('Reshape', [signal, rows]), builder.floats(0)]);
+      const routed = context.emit('Where', [
+        wins,
+        context.emit('Reshape', [signal, rows]),
+        builder.floats(0),
+      ]);
       return [context.emit('Reshape', [routed, builder.ints([0, 0, ...sizes])])];
     },
   },

@@ -25,7 +25,11 @@ export const lrn = {
       const bias = floatAttribute(node, 'bias', 1);
 
       // Sums over channels as a 1x1 convolution with a band matrix: ONNX Runtime keeps it in its blocked layout.
-      const window = builder.floats(bandMatrix(channels, size), [channels, channels, ...spatial.map(() => 1)]);
+      const window = builder.floats(bandMatrix(channels, size), [
+        channels,
+        channels,
+        ...spatial.map(() => 1),
+      ]);
       const holders = builder.floats(bandMatrix(channels, size, true), [
         channels,
         channels,

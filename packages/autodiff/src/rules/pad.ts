@@ -1,5 +1,5 @@
 import { stringAttribute } from '@unitscope/onnx';
-import { integersOf, isLeftOut, resolveAxis, sourcesOf, sumSources } from './axes.js';
+import { integersOf, isLeftOut, resolveAxis, sizeAlong, sourcesOf, sumSources } from './axes.js';
 import { pointwise } from './pointwise.js';
 
 /**
@@ -22,10 +22,7 @@ export const pad = {
     return axes.reduce((signal, axis, i) => {
       const [before, after] = [pads[i]!, pads[i + axes.length]!];
       if (before === 0 && after === 0) return signal;
-      const size = dims[axis]!;
-      if (typeof size !== 'number') {
-        throw context.unsupported(`the size of ${x} along axis ${axis} is known at run time only`);
-      }
+      const size = sizeAlong(context, x, axis);
       const length = before + size + after;
       const picks = Array.from({ length }, (_, at) => copiedFrom(mode, at - before, size));
       return sumSources(context, signal, axis, length, sourcesOf(picks, size));

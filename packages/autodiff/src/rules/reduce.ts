@@ -1,6 +1,6 @@
 import { type Dim, intAttribute } from '@unitscope/onnx';
 import type { RuleContext } from '../rule.js';
-import { axesInput, reshapeTo } from './axes.js';
+import { axesInput, reshapeTo, sizeAlong } from './axes.js';
 import { type Pointwise, pointwise } from './pointwise.js';
 
 interface Reduction {
@@ -49,11 +49,7 @@ export const reduceMean = {
     const { context, dy, emit, scalar, x } = at;
     const reduction = reductionOf(context);
     if (reduction.axes === undefined) return dy;
-    const count = reduction.axes.reduce((product, axis) => {
-      const size = reduction.dims[axis]!;
-      if (typeof size === 'number') return product * size;
-      throw context.unsupported(`the size of ${x} along axis ${axis} is known at run time only`);
-    }, 1);
+    const count = reduction.axes.reduce((product, axis) => product * sizeAlong(context, x, axis), 1);
     const shared = emit('Mul', [dy, scalar(1 / count)]);
     return repeatToInput(at, withReducedAxes(context, shared, reduction.axes), reduction);
   }),
@@ -64,12 +60,7 @@ function firstExtremum(at: Pointwise, search: 'ArgMax' | 'ArgMin'): string {
   const { context, dy, emit, x } = at;
   const { dims, axes } = reductionOf(context);
   if (axes === undefined) return dy;
-  const sizes = axes.map((axis) => {
-    const size = dims[axis]!;
-    if (typeof size === 'number') return size;
-    throw context.unsupported(`the size of ${x} along axis ${axis} is known at run time only`);
-  });
-  const count = sizes.reduce((product, size) => product * size, 1);
+  const count = axes.reduce((product, axis) => product * sizeAlong(context, x, axis), 1);
   const kept = dims.flatMap((_, axis) => (axes.includes(axis) ? [] : [axis]));
   // One axis is searched at a time: the reduced axes are brought together, in the place of the first of them.
   const place = axes[0]!;

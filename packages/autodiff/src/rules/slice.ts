@@ -1,5 +1,5 @@
 import type { RuleContext } from '../rule.js';
-import { integersOf, isLeftOut, resolveAxis, sourcesOf, sumSources } from './axes.js';
+import { integersOf, isLeftOut, resolveAxis, sizeAlong, sourcesOf, sumSources } from './axes.js';
 import { pointwise } from './pointwise.js';
 
 /** y = the entries start, start + step, ... of x along each axis given: dx = dy back at those places, else 0. */
@@ -13,12 +13,9 @@ export const slice = {
     return axes.reduce((signal, given, i) => {
       const axis = resolveAxis(context, given, dims.length);
       const [start, end, step] = [starts[i]!, ends[i]!, steps[i]!];
-      const size = dims[axis]!;
       // Everything along an axis whose size is not known, such as the batch.
       if (start === 0 && step === 1 && end >= 2 ** 31 - 1) return signal;
-      if (typeof size !== 'number') {
-        throw context.unsupported(`the size of ${x} along axis ${axis} is known at run time only`);
-      }
+      const size = sizeAlong(context, x, axis);
       const picks = pickedBy(start, end, step, size);
       return sumSources(context, signal, axis, picks.length, sourcesOf(picks, size));
     }, dy);

@@ -1,5 +1,5 @@
 import type { Rule, RuleContext } from '../rule.js';
-import { axisAttribute, padAxis } from './axes.js';
+import { axisAttribute, padAxis, sizeAlong } from './axes.js';
 import { floatConstant } from './pointwise.js';
 
 /** The outputs are consecutive parts of x along `axis`: dx = their signals one after the other, 0 where none flows. */
@@ -29,10 +29,4 @@ export const split = {
 function zerosLike(context: RuleContext, value: string): string {
   const zero = floatConstant(context, context.type(value), [0], [1]);
   return context.emit('ConstantOfShape', [context.emit('Shape', [value])], { value: zero });
-}
-
-function sizeAlong(context: RuleContext, value: string, axis: number): number {
-  const size = context.dims(value)[axis];
-  if (typeof size === 'number') return size;
-  throw context.unsupported(`the size of ${value} along axis ${axis} is known at run time only`);
 }

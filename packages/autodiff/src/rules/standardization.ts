@@ -20,9 +20,6 @@ export function emitStandardizationGradient(
   const standardized = context.emit('Div', [centred, deviation]);
   const correlation = mean(context.emit('Mul', [signal, standardized]));
   const withoutMean = context.emit('Sub', [signal, mean(signal)]);
-  const projected = context.emit('Sub', [
-    withoutMean,
-    context.emit('Mul', [standardized, correlation]),
-  ]);
+  const projected = context.emit('Sub', [withoutMean, context.emit('Mul', [standardized, correlation])]);
   return context.emit('Div', [projected, deviation]);
 }

@@ -36,7 +36,9 @@ export class BufferPool {
   /** A copy of `data` in a buffer that may be transferred. */
   copy(data: TensorData): TensorData {
     const buffer = this.#take(data.byteLength);
-    new Uint8Array(buffer, 0, data.byteLength).set(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+    new Uint8Array(buffer, 0, data.byteLength).set(
+      new Uint8Array(data.buffer, data.byteOffset, data.byteLength),
+    );
     const create = CONSTRUCTORS.find((candidate) => data instanceof candidate)!;
     return new create(buffer, 0, data.length);
   }

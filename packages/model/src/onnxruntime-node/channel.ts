@@ -41,9 +41,13 @@ export class Channel {
   constructor() {
     const file = new URL('./worker.js', import.meta.url);
     if (!existsSync(fileURLToPath(file))) {
-      throw new UnitscopeError('backend', 'the worker of onnxruntime-node is not built; run `npm run build`', {
-        subject: 'onnxruntime-node',
-      });
+      throw new UnitscopeError(
+        'backend',
+        'the worker of onnxruntime-node is not built; run `npm run build`',
+        {
+          subject: 'onnxruntime-node',
+        },
+      );
     }
     const workerData: WorkerData = { gate: this.#gate };
     this.#worker = new Worker(file, { workerData, name: 'unitscope onnxruntime-node' });

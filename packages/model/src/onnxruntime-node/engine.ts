@@ -105,6 +105,7 @@ function bufferOf(data: TensorData): ArrayBuffer {
 
 function installedVersion(): string {
   const found: unknown = createRequire(import.meta.url)('onnxruntime-node/package.json');
-  const version = typeof found === 'object' && found !== null && 'version' in found ? found.version : undefined;
+  const version =
+    typeof found === 'object' && found !== null && 'version' in found ? found.version : undefined;
   return typeof version === 'string' ? version : 'unknown';
 }

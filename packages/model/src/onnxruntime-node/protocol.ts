@@ -35,7 +35,11 @@ export type Request =
   | { readonly kind: 'close'; readonly id: number };
 
 export type Answer =
-  | { readonly id: number; readonly outputs: readonly NamedTensor[]; readonly returned: readonly ArrayBuffer[] }
+  | {
+      readonly id: number;
+      readonly outputs: readonly NamedTensor[];
+      readonly returned: readonly ArrayBuffer[];
+    }
   | { readonly id: number; readonly failure: Failure; readonly returned: readonly ArrayBuffer[] };
 
 export interface Failure {

@@ -2,7 +2,15 @@ import { parentPort, workerData } from 'node:worker_threads';
 import type { TensorData } from '@unitscope/tensor';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
 import { loadFailure, runFailure } from './failures.js';
-import { type Answer, BUSY, type Failure, type NamedTensor, type Request, STOP, type WorkerData } from './protocol.js';
+import {
+  type Answer,
+  BUSY,
+  type Failure,
+  type NamedTensor,
+  type Request,
+  STOP,
+  type WorkerData,
+} from './protocol.js';
 
 // The thread in which ONNX Runtime runs: its run() blocks the thread that calls it. Requests are answered one by one,
 // in their order.
@@ -29,7 +37,14 @@ port.on('message', (request: Request) => {
 async function handle(request: Request): Promise<void> {
   switch (request.kind) {
     case 'load':
-      return answer(request.id, [], await guarded(() => load(request), (cause) => loadFailure(request.label, cause)));
+      return answer(
+        request.id,
+        [],
+        await guarded(
+          () => load(request),
+          (cause) => loadFailure(request.label, cause),
+        ),
+      );
     case 'run':
       return run(request);
     case 'release': {
@@ -75,10 +90,15 @@ async function load(request: Extract<Request, { kind: 'load' }>): Promise<NamedT
 }
 
 async function run(request: Extract<Request, { kind: 'run' }>): Promise<void> {
-  const returned = request.feeds.flatMap(({ data }) => (data.buffer instanceof ArrayBuffer ? [data.buffer] : []));
+  const returned = request.feeds.flatMap(({ data }) =>
+    data.buffer instanceof ArrayBuffer ? [data.buffer] : [],
+  );
   const loaded = sessions.get(request.session);
   if (loaded === undefined) {
-    const failure: Failure = { code: 'backend', message: 'the session has been released; load the graph again' };
+    const failure: Failure = {
+      code: 'backend',
+      message: 'the session has been released; load the graph again',
+    };
     return answer(request.id, returned, { failure });
   }
   if (request.abandoned !== undefined && Atomics.load(request.abandoned, 0) === 1) {

@@ -15,10 +15,7 @@ export interface TinyOptions {
 export function tinyNetwork({ seed = 1, dims = ['N', 3, 8, 8] }: TinyOptions = {}): Graph {
   const random = new Random(seed);
   const weight = (shape: readonly number[], name: string) =>
-    builder.constant(
-      { type: 'float32', dims: shape, data: random.normalTensor(shape, 0, 0.5).data },
-      name,
-    );
+    builder.constant({ type: 'float32', dims: shape, data: random.normalTensor(shape, 0, 0.5).data }, name);
   const builder = new GraphBuilder(emptyGraph('tiny', 18));
   const input = builder.input({ name: 'picture', type: 'float32', dims });
   const conv = builder.node(

@@ -13,7 +13,8 @@ function kernelOf(node: Node): readonly number[] {
 
 /**
  * The largest value of each window, and the flat index of it in the whole input. The first of equal values in
- * row-major order wins; padding never does.
+ * row-major order wins; padding never does. NaN stays where it is the first of its window and is passed over elsewhere,
+ * as in ONNX Runtime when it gives indices (without them it depends on the order of its vector instructions).
  */
 export const maxPool: Operator = (node, inputs) => {
   const x = required(node, inputs, 0);

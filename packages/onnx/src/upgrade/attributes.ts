@@ -5,8 +5,7 @@ import type { Upgrade } from './context.js';
 
 /** Clip: `min` and `max` are inputs since version 11. */
 export const upgradeClip: Upgrade = (context) => {
-  const { node, from } = context;
-  if (from >= 11) return undefined;
+  const { node } = context;
   const x = node.inputs[0]!;
   const bound = (name: string) =>
     node.attributes.has(name) ? context.scalarLike(floatAttribute(node, name, 0), x, name) : '';
@@ -15,8 +14,7 @@ export const upgradeClip: Upgrade = (context) => {
 
 /** Pad: `pads` and `value` are inputs since version 11. */
 export const upgradePad: Upgrade = (context) => {
-  const { node, from } = context;
-  if (from >= 11) return undefined;
+  const { node } = context;
   const x = node.inputs[0]!;
   const pads = intsAttribute(node, 'pads');
   if (pads === undefined) throw context.unsupported('its attribute pads is missing');
@@ -29,8 +27,7 @@ export const upgradePad: Upgrade = (context) => {
 
 /** Slice: `starts`, `ends` and `axes` are inputs since version 10. */
 export const upgradeSlice: Upgrade = (context) => {
-  const { node, from } = context;
-  if (from >= 10) return undefined;
+  const { node } = context;
   const starts = intsAttribute(node, 'starts');
   const ends = intsAttribute(node, 'ends');
   const axes = intsAttribute(node, 'axes');
@@ -50,23 +47,20 @@ export const upgradeSlice: Upgrade = (context) => {
 
 /** TopK: `k` is an input since version 10. */
 export const upgradeTopK: Upgrade = (context) => {
-  const { node, from } = context;
-  if (from >= 10) return undefined;
+  const { node } = context;
   const k = intAttribute(node, 'k');
   if (k === undefined) throw context.unsupported('its attribute k is missing');
   return [context.changed({ inputs: [node.inputs[0]!, context.ints([k], 'k')], drop: ['k'] })];
 };
 
-/** Squeeze, Unsqueeze and the reductions: `axes` is an input since version `since`; none means all. */
-export function upgradeAxes(since: number): Upgrade {
-  return (context) => {
-    const { node, from } = context;
-    const axes = intsAttribute(node, 'axes');
-    if (from >= since || axes === undefined) return undefined;
-    const inputs = axes.length === 0 ? [node.inputs[0]!] : [node.inputs[0]!, context.ints(axes, 'axes')];
-    return [context.changed({ inputs, drop: ['axes'] })];
-  };
-}
+/** Squeeze, Unsqueeze and the reductions: `axes` is an input since version 13 or 18; none means all. */
+export const upgradeAxes: Upgrade = (context) => {
+  const { node } = context;
+  const axes = intsAttribute(node, 'axes');
+  if (axes === undefined) return undefined;
+  const inputs = axes.length === 0 ? [node.inputs[0]!] : [node.inputs[0]!, context.ints(axes, 'axes')];
+  return [context.changed({ inputs, drop: ['axes'] })];
+};
 
 /** Split: `split` is an input since version 13; since 18 equal parts must be asked for by `num_outputs`. */
 export const upgradeSplit: Upgrade = (context) => {
@@ -83,7 +77,6 @@ export const upgradeSplit: Upgrade = (context) => {
 /** Dropout: `ratio` is an input since version 12, and the mask is of booleans since version 10. */
 export const upgradeDropout: Upgrade = (context) => {
   const { node, from, builder } = context;
-  if (from >= 12) return undefined;
   const [x = ''] = node.inputs;
   const [y = '', mask = ''] = node.outputs;
   const ratio = context.builder.floats(floatAttribute(node, 'ratio', 0.5), [], `${y}/ratio`);

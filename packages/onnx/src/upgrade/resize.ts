@@ -17,11 +17,8 @@ export const upgradeUpsample: Upgrade = (context) => {
 };
 
 /** Resize: version 10 knew scales only; 11 to 17 took empty tensors for inputs left out. */
-export const upgradeResize: Upgrade = (context) => {
-  const { from } = context;
-  if (from < 11) return upgradeResize10(context);
-  return from < 18 ? upgradeResize11(context) : undefined;
-};
+export const upgradeResize: Upgrade = (context) =>
+  context.from < 11 ? upgradeResize10(context) : upgradeResize11(context);
 
 const upgradeResize10: Upgrade = (context) => {
   const { node, builder } = context;

@@ -8,8 +8,7 @@ import type { Upgrade } from './context.js';
  * where every later axis has size 1; elsewhere the node works on the matrix the old definition speaks of.
  */
 export const upgradeSoftmax: Upgrade = (context) => {
-  const { node, from } = context;
-  if (from >= 13) return undefined;
+  const { node } = context;
   const [x = ''] = node.inputs;
   const axis = intAttribute(node, 'axis', 1);
   const dims = context.dims(x);
@@ -33,7 +32,6 @@ export const upgradeSoftmax: Upgrade = (context) => {
 /** BatchNormalization: statistics per position (`spatial` 0) ended with version 9, the old training form with 14. */
 export const upgradeBatchNormalization: Upgrade = (context) => {
   const { node, from } = context;
-  if (from >= 14) return undefined;
   const [y = '', ...statistics] = node.outputs;
   if (statistics.some(context.isUsed)) {
     throw context.unsupported('it gives out training statistics; export the network for inference');
@@ -60,24 +58,16 @@ export const upgradeBatchNormalization: Upgrade = (context) => {
 export const upgradeScatter: Upgrade = (context) => [context.changed({ operator: 'ScatterElements' })];
 
 /** RoiAlign: version 16 moved the sampling points by half a pixel unless told otherwise. */
-export const upgradeRoiAlign: Upgrade = (context) =>
-  context.from >= 16
-    ? undefined
-    : [context.changed({ set: { coordinate_transformation_mode: 'output_half_pixel' } })];
+export const upgradeRoiAlign: Upgrade = (context) => [
+  context.changed({ set: { coordinate_transformation_mode: 'output_half_pixel' } }),
+];
 
 /** Scan: version 8 had a batch axis and sequence lengths, which version 9 has no form for. */
 export const upgradeScan: Upgrade = (context) => {
-  if (context.from < 9) throw context.unsupported('the batched Scan of version 8 ended with version 9');
-  return undefined;
+  throw context.unsupported('the batched Scan of version 8 ended with version 9');
 };
 
-/** MeanVarianceNormalization: before version 9 it was experimental and had other attributes. */
-export const upgradeMeanVarianceNormalization: Upgrade = (context) => {
-  if (context.from < 9) throw context.unsupported('its experimental form ended with version 9');
-  return undefined;
-};
-
-/** Operators of the first versions that were withdrawn. */
+/** Operators and forms of the first versions that were experimental. */
 export const upgradeWithdrawn: Upgrade = (context) => {
-  throw context.unsupported('the operator was experimental and has been withdrawn; export the network again');
+  throw context.unsupported('this form was experimental and has been withdrawn; export the network again');
 };

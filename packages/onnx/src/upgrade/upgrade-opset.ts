@@ -19,7 +19,6 @@ import { createContext, type Upgrade } from './context.js';
 import { upgradeResize, upgradeUpsample } from './resize.js';
 import {
   upgradeBatchNormalization,
-  upgradeMeanVarianceNormalization,
   upgradeRoiAlign,
   upgradeScan,
   upgradeScatter,
@@ -30,44 +29,62 @@ import {
 const OLDEST = 7;
 const TARGET = 18;
 
-/** Every operator whose form or meaning changed between versions 7 and 18; the others only gained types or options. */
-const UPGRADES: ReadonlyMap<string, Upgrade> = new Map<string, Upgrade>([
-  ['BatchNormalization', upgradeBatchNormalization],
-  ['Clip', upgradeClip],
-  ['Dropout', upgradeDropout],
-  ['Hardmax', upgradeSoftmax],
-  ['LogSoftmax', upgradeSoftmax],
-  ['MeanVarianceNormalization', upgradeMeanVarianceNormalization],
-  ['Pad', upgradePad],
-  ['ReduceSum', upgradeAxes(13)],
-  ['Resize', upgradeResize],
-  ['RoiAlign', upgradeRoiAlign],
-  ['Scan', upgradeScan],
-  ['Scatter', upgradeScatter],
-  ['Slice', upgradeSlice],
-  ['Softmax', upgradeSoftmax],
-  ['Split', upgradeSplit],
-  ['Squeeze', upgradeAxes(13)],
-  ['TopK', upgradeTopK],
-  ['Unsqueeze', upgradeAxes(13)],
-  ['Upsample', upgradeUpsample],
-  ...['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'].map(
-    (kind): [string, Upgrade] => [`Reduce${kind}`, upgradeAxes(18)],
-  ),
-  ...[
-    'ATen',
-    'Affine',
-    'ConstantFill',
-    'Crop',
-    'DynamicSlice',
-    'GRUUnit',
-    'GivenTensorFill',
-    'ImageScaler',
-    'ParametricSoftplus',
-    'Scale',
-    'ScaledTanh',
-  ].map((operator): [string, Upgrade] => [operator, upgradeWithdrawn]),
-]);
+const REDUCTIONS = ['L1', 'L2', 'LogSum', 'LogSumExp', 'Max', 'Mean', 'Min', 'Prod', 'SumSquare'].map(
+  (kind) => `Reduce${kind}`,
+);
+
+/** Experimental operators of the first versions. */
+const WITHDRAWN = [
+  'ATen',
+  'Affine',
+  'ConstantFill',
+  'Crop',
+  'DynamicSlice',
+  'GRUUnit',
+  'GivenTensorFill',
+  'ImageScaler',
+  'ParametricSoftplus',
+  'Scale',
+  'ScaledTanh',
+];
+
+/** How a node of a graph of version `from` is brought to the new form; undefined where it is in it. */
+function upgradeOf(operator: string, domain: string, from: number): Upgrade | undefined {
+  const entry = domain === '' || domain === 'ai.onnx' ? UPGRADES.get(operator) : undefined;
+  return entry !== undefined && from < entry.until ? entry.upgrade : undefined;
+}
+
+/**
+ * Every operator whose form or meaning changed between versions 7 and 18, with the version that ended the old form;
+ * the others only gained types or options.
+ */
+const UPGRADES: ReadonlyMap<string, { readonly until: number; readonly upgrade: Upgrade }> = new Map(
+  (
+    [
+      ['BatchNormalization', 14, upgradeBatchNormalization],
+      ['Clip', 11, upgradeClip],
+      ['Dropout', 12, upgradeDropout],
+      ['Hardmax', 13, upgradeSoftmax],
+      ['LogSoftmax', 13, upgradeSoftmax],
+      ['MeanVarianceNormalization', 9, upgradeWithdrawn],
+      ['Pad', 11, upgradePad],
+      ['ReduceSum', 13, upgradeAxes],
+      ['Resize', 18, upgradeResize],
+      ['RoiAlign', 16, upgradeRoiAlign],
+      ['Scan', 9, upgradeScan],
+      ['Scatter', 18, upgradeScatter],
+      ['Slice', 10, upgradeSlice],
+      ['Softmax', 13, upgradeSoftmax],
+      ['Split', 18, upgradeSplit],
+      ['Squeeze', 13, upgradeAxes],
+      ['TopK', 10, upgradeTopK],
+      ['Unsqueeze', 13, upgradeAxes],
+      ['Upsample', 18, upgradeUpsample],
+      ...REDUCTIONS.map((operator) => [operator, 18, upgradeAxes] as const),
+      ...WITHDRAWN.map((operator) => [operator, 18, upgradeWithdrawn] as const),
+    ] as const
+  ).map(([operator, until, upgrade]) => [operator, { until, upgrade }]),
+);
 
 /**
  * Rewrites a graph of operator set 7 to 17 so that it is one of set 18 and computes the same. Names of values and nodes
@@ -92,10 +109,10 @@ export function upgradeOpset(graph: Graph, target: typeof TARGET = TARGET): Grap
     if (functions.has(`${node.domain}::${node.operator}`))
       throw hasInside(node, from, 'a function of the model');
     const inner = subgraphsOf(node)
-      .map(firstChanged)
+      .map((subgraph) => firstChanged(subgraph, from))
       .find((operator) => operator !== undefined);
     if (inner !== undefined) throw hasInside(node, from, `the operator ${inner} inside a subgraph`);
-    const upgrade = node.domain === '' ? UPGRADES.get(node.operator) : undefined;
+    const upgrade = upgradeOf(node.operator, node.domain, from);
     return upgrade?.(createContext(node, builder, from, shapes, used));
   });
   return {
@@ -107,12 +124,12 @@ export function upgradeOpset(graph: Graph, target: typeof TARGET = TARGET): Grap
 }
 
 /** An operator inside a subgraph whose form changed. The reader bounds the depth. */
-function firstChanged(graph: GraphProto): string | undefined {
+function firstChanged(graph: GraphProto, from: number): string | undefined {
   for (const { opType, domain, attribute } of graph.node) {
-    if ((domain === '' || domain === 'ai.onnx') && UPGRADES.has(opType)) return opType;
+    if (upgradeOf(opType, domain, from) !== undefined) return opType;
     for (const { g, graphs } of attribute) {
       for (const inner of g === undefined ? graphs : [g, ...graphs]) {
-        const found = firstChanged(inner);
+        const found = firstChanged(inner, from);
         if (found !== undefined) return found;
       }
     }

@@ -10,12 +10,18 @@ interface Range {
   readonly length: number;
 }
 
+/** The largest int32 and int64 as an end mean "to the last index in the direction of the step". */
+function isOpenEnd(end: number): boolean {
+  return end === 2 ** 31 - 1 || end >= 2 ** 63 - 1;
+}
+
 /** Indices start, start + step, ... before end, out of 0..size-1; negative ends count from the back, as in numpy. */
 function rangeOf(start: number, end: number, step: number, size: number): Range {
   const [least, most] = step > 0 ? [0, size] : [-1, size - 1];
   const place = (index: number) => Math.min(Math.max(index < 0 ? index + size : index, least), most);
   const first = Math.max(place(start), 0);
-  return { start: first, step, length: Math.max(0, Math.ceil((place(end) - first) / step)) };
+  const last = isOpenEnd(end) ? (step > 0 ? size : -1) : place(end);
+  return { start: first, step, length: Math.max(0, Math.ceil((last - first) / step)) };
 }
 
 /** Four lists of one length: attributes before set 10, inputs since; those known at run time only are undefined. */
@@ -104,7 +110,8 @@ function sliceSymbol(
   if (start === 0 && step === 1) {
     if (end === size || (typeof end === 'number' && end >= 2 ** 31 - 1)) return size;
   }
-  if (step === -1 && start === -1 && typeof end === 'number' && end <= -(2 ** 31) + 1) return size;
+  if (start === -1 && step === -1 && typeof end === 'number' && (isOpenEnd(end) || end < -(2 ** 31)))
+    return size;
   if ([start, end, step].some((given) => given === undefined)) return context.fresh(axis);
   return context.symbols.expression(`slice(${size};${start};${end};${step})`, 'size');
 }
