@@ -18,7 +18,8 @@ typedef enum us_kernel {
 #define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS) US_KERNEL_##NAME,
 #include "unitscope/kernels.def"
 #undef US_KERNEL
-  US_KERNEL_COUNT
+  US_KERNEL_COUNT,
+  US_KERNEL_WIDTH = 0x7fffffff
 } us_kernel;
 
 /* "max_pool" for US_KERNEL_MAX_POOL; NULL outside the enum. */
@@ -45,7 +46,7 @@ US_API us_status us_backend_supports(us_backend backend, us_kernel kernel);
  * for US_BACKEND_CPU. `stream` as in us_execution. us_memory_copy copies between host and the back end's memory;
  * us_synchronize waits until everything queued on the stream is done and reports what went wrong in it.
  */
-typedef enum us_copy { US_COPY_TO_DEVICE = 0, US_COPY_TO_HOST = 1 } us_copy;
+typedef enum us_copy { US_COPY_TO_DEVICE = 0, US_COPY_TO_HOST = 1, US_COPY_WIDTH = 0x7fffffff } us_copy;
 US_API us_status us_memory_allocate(us_backend backend, size_t bytes, void** memory);
 US_API us_status us_memory_free(us_backend backend, void* memory);
 US_API us_status us_memory_copy(const us_execution* execution, us_copy direction, void* to, const void* from,

@@ -7,7 +7,13 @@
 extern "C" {
 #endif
 
-typedef enum us_backend { US_BACKEND_CPU = 0, US_BACKEND_CUDA = 1, US_BACKEND_COUNT } us_backend;
+/* The enums that callers pass end with a value of 31 bits, so that any number a caller may pass is a value of the type. */
+typedef enum us_backend {
+  US_BACKEND_CPU = 0,
+  US_BACKEND_CUDA = 1,
+  US_BACKEND_COUNT,
+  US_BACKEND_WIDTH = 0x7fffffff
+} us_backend;
 
 /*
  * Where and how a kernel runs. For US_BACKEND_CPU the kernel's pointers are host memory and the call returns when the

@@ -12,7 +12,11 @@ extern "C" {
  * What happens where overlapping windows chose the same cell. Accumulation is the gradient of max-pooling. Overwriting,
  * where the last window in row-major order wins, is what ONNX's MaxUnpool does; it loses mass.
  */
-typedef enum us_unpool_mode { US_UNPOOL_ACCUMULATE = 0, US_UNPOOL_OVERWRITE = 1 } us_unpool_mode;
+typedef enum us_unpool_mode {
+  US_UNPOOL_ACCUMULATE = 0,
+  US_UNPOOL_OVERWRITE = 1,
+  US_UNPOOL_WIDTH = 0x7fffffff
+} us_unpool_mode;
 
 /*
  * Puts every value back where its switch says; all other cells are 0.

@@ -77,10 +77,9 @@ const char* us_kernel_name(us_kernel kernel) {
     return #stem;
 #include "unitscope/kernels.def"
 #undef US_KERNEL
-    case US_KERNEL_COUNT:
-      break;
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 const char* us_backend_name(us_backend backend) {
@@ -89,10 +88,9 @@ const char* us_backend_name(us_backend backend) {
       return "cpu";
     case US_BACKEND_CUDA:
       return "cuda";
-    case US_BACKEND_COUNT:
-      break;
+    default:
+      return nullptr;
   }
-  return nullptr;
 }
 
 us_status us_backend_available(us_backend backend) {

@@ -33,15 +33,23 @@ class Worker {
     const std::int64_t plane_size = call_.axes.y.size * call_.axes.x.size;
     const bool streamed = call_.planes * height * width * std::int64_t{sizeof(float)} >= kStreamedBytes;
     maxima_.prepare();
-    values_.start(call_.y + begin * width, streamed);
-    switches_.start(call_.switches + begin * width, streamed);
-    for (std::int64_t row = begin; row < end; ++row) {
-      if (row == begin || row % height == 0) maxima_.start_plane(call_.x + row / height * plane_size);
-      maxima_.find(row % height, values_.row(), cells_);
+    values_.start(call_.y + begin * width, end - begin, streamed);
+    switches_.start(call_.switches + begin * width, end - begin, streamed);
+    std::int64_t row = begin % height;
+    const float* plane = call_.x + begin / height * plane_size;
+    maxima_.start_plane(plane);
+    for (std::int64_t item = begin; item < end; ++item) {
+      float* const values = values_.row();
+      maxima_.find(row, values, cells_);
       std::uint8_t* const narrow = switches_.row();
       for (std::int64_t column = 0; column < width; ++column) narrow[column] = static_cast<std::uint8_t>(cells_[column]);
-      values_.advance(width);
-      switches_.advance(width);
+      values_.advance(values);
+      switches_.advance(narrow);
+      if (++row == height) {
+        row = 0;
+        plane += plane_size;
+        maxima_.start_plane(plane);
+      }
     }
     values_.finish();
     switches_.finish();

@@ -35,22 +35,27 @@ class Worker {
     const bool streamed = call_.planes * height * width * std::int64_t{sizeof(float)} >= kStreamedBytes;
     maxima_.prepare();
     rows_.prepare();
-    sink_.start(call_.dx + begin * width, streamed);
-    for (std::int64_t row = begin; row < end; ++row) {
-      const std::int64_t plane = row / height;
-      if (row == begin || row % height == 0) {
+    sink_.start(call_.dx + begin * width, end - begin, streamed);
+    std::int64_t plane = begin / height;
+    std::int64_t row = begin % height;
+    maxima_.start_plane(call_.x + plane * height * width);
+    for (std::int64_t item = begin; item < end; ++item) {
+      const auto load = [&](std::int64_t window_row, UnpooledRows::WindowRow into) {
+        maxima_.find(window_row, unused_maxima_, into.switches);
+        const float* const from = call_.dy + (plane * call_.axes.y.out_size + window_row) * windows;
+        __builtin_memcpy(into.values, from, static_cast<std::size_t>(windows) * sizeof(float));
+        return US_OK;
+      };
+      float* const to = sink_.row();
+      const us_status status = rows_.make<true>(row, to, load);
+      if (status != US_OK) return status;
+      sink_.advance(to);
+      if (++row == height) {
+        row = 0;
+        ++plane;
         maxima_.start_plane(call_.x + plane * height * width);
         rows_.start_plane();
       }
-      const auto load = [&](std::int64_t window_row, UnpooledRows::WindowRow to) {
-        maxima_.find(window_row, unused_maxima_, to.switches);
-        const float* const from = call_.dy + (plane * call_.axes.y.out_size + window_row) * windows;
-        __builtin_memcpy(to.values, from, static_cast<std::size_t>(windows) * sizeof(float));
-        return US_OK;
-      };
-      const us_status status = rows_.make<true>(row % height, sink_.row(), load);
-      if (status != US_OK) return status;
-      sink_.advance(width);
     }
     sink_.finish();
     return US_OK;

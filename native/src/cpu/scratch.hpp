@@ -9,6 +9,11 @@ namespace {
 
 constexpr std::int64_t kCacheLine = 64;
 
+/// For two sizes below 2^31: half the cost of the same in 64 bits.
+inline std::int64_t remainder(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint32_t>(a) % static_cast<std::uint32_t>(b));
+}
+
 /// Hands out pieces of one block of memory. Over a null block it only counts, so the same code that lays a structure
 /// out also measures it.
 class Arena {
@@ -33,27 +38,37 @@ class Arena {
 /// From this size on an output outlives the caches anyway, and writing it past them saves a third of the traffic.
 constexpr std::int64_t kStreamedBytes = std::int64_t{8} << 20;
 
-/// Collects rows of an output and writes them to their place in whole cache lines. A row may be written with whole
-/// vectors: what runs over its end is overwritten by the next row and never reaches the output.
+/// Takes rows of an output, of `row` elements each. A row may be written with whole vectors: what runs over its end is
+/// overwritten by the next row and never leaves the sink. Where the output is streamed, rows are collected and written
+/// past the caches in whole lines; otherwise they are written in place, but for the last ones.
 template <typename T>
 class RowSink {
  public:
   void layout(Arena& arena, std::int64_t row) {
-    capacity_ = kBlock + row;
-    buffer_ = arena.take<T>(capacity_ + 2 * kSlack + kCacheLine);
+    row_ = row;
+    buffer_ = arena.take<T>(kBlock + row + kOverrun + kCacheLine);
   }
 
-  void start(T* to, bool streamed) {
+  void start(T* to, std::int64_t rows, bool streamed) {
     to_ = reinterpret_cast<char*>(to);
+    end_ = reinterpret_cast<char*>(to + rows * row_);
     filled_ = 0;
     streamed_ = streamed;
   }
 
-  T* row() { return buffer_ + filled_; }
+  T* row() {
+    const bool in_place = !streamed_ && end_ - to_ >= (row_ + kOverrun) * kSize;
+    return in_place ? reinterpret_cast<T*>(to_) : buffer_ + filled_;
+  }
 
-  void advance(std::int64_t row) {
-    filled_ += row;
-    if (filled_ >= kBlock) flush();
+  /// `written` is what row() gave for the row that is now complete.
+  void advance(const T* written) {
+    if (written != buffer_ + filled_) {
+      to_ += row_ * kSize;
+      return;
+    }
+    filled_ += row_;
+    if (!streamed_ || filled_ >= kBlock) flush();
   }
 
   void finish() {
@@ -66,6 +81,7 @@ class RowSink {
  private:
   static constexpr std::int64_t kSize = sizeof(T);
   static constexpr std::int64_t kBlock = 16384 / kSize;
+  static constexpr std::int64_t kOverrun = 2 * kSlack;
 
   void flush() {
     auto* const bytes = reinterpret_cast<char*>(buffer_);
@@ -93,9 +109,10 @@ class RowSink {
   }
 
   T* buffer_ = nullptr;
-  std::int64_t capacity_ = 0;
+  std::int64_t row_ = 0;
   std::int64_t filled_ = 0;
   char* to_ = nullptr;
+  char* end_ = nullptr;
   bool streamed_ = false;
 };
 

@@ -12,7 +12,7 @@ namespace {
 
 #if defined(__AVX512F__)
 constexpr std::int64_t kLanes = 16;
-#elif defined(__AVX__)
+#elif defined(__AVX2__)
 constexpr std::int64_t kLanes = 8;
 #else
 constexpr std::int64_t kLanes = 4;
@@ -52,6 +52,35 @@ inline void store_interleaved(float* to, Floats a, Floats b) {
   for (std::int64_t lane = 0; lane < kLanes; ++lane) {
     to[2 * lane] = a[lane];
     to[2 * lane + 1] = b[lane];
+  }
+#endif
+}
+
+/// Takes a0 b0 a1 b1 ... apart.
+inline void load_interleaved(const float* from, Floats& a, Floats& b) {
+#if defined(__AVX512F__)
+  const __m512i even = _mm512_set_epi32(30, 28, 26, 24, 22, 20, 18, 16, 14, 12, 10, 8, 6, 4, 2, 0);
+  const __m512i odd = _mm512_set_epi32(31, 29, 27, 25, 23, 21, 19, 17, 15, 13, 11, 9, 7, 5, 3, 1);
+  const __m512 low = _mm512_loadu_ps(from);
+  const __m512 high = _mm512_loadu_ps(from + 16);
+  a = _mm512_permutex2var_ps(low, even, high);
+  b = _mm512_permutex2var_ps(low, odd, high);
+#elif defined(__AVX2__)
+  const __m256 low = _mm256_loadu_ps(from);
+  const __m256 high = _mm256_loadu_ps(from + 8);
+  const __m256d even = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0x88));
+  const __m256d odd = _mm256_castps_pd(_mm256_shuffle_ps(low, high, 0xdd));
+  a = _mm256_castpd_ps(_mm256_permute4x64_pd(even, 0xd8));
+  b = _mm256_castpd_ps(_mm256_permute4x64_pd(odd, 0xd8));
+#elif defined(__SSE2__)
+  const __m128 low = _mm_loadu_ps(from);
+  const __m128 high = _mm_loadu_ps(from + 4);
+  a = _mm_shuffle_ps(low, high, 0x88);
+  b = _mm_shuffle_ps(low, high, 0xdd);
+#else
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) {
+    a[lane] = from[2 * lane];
+    b[lane] = from[2 * lane + 1];
   }
 #endif
 }

@@ -23,6 +23,8 @@ class Worker {
 
   void layout(Arena& arena) {
     rows_.layout(arena);
+    first_cells_ = arena.take<std::int32_t>(call_.axes.x.out_size);
+    last_cells_ = arena.take<std::int32_t>(call_.axes.x.out_size);
     sink_.layout(arena, call_.axes.x.size);
   }
 
@@ -32,31 +34,81 @@ class Worker {
     const std::int64_t windows = call_.axes.x.out_size;
     const bool streamed = call_.planes * height * width * std::int64_t{sizeof(float)} >= kStreamedBytes;
     rows_.prepare();
-    sink_.start(call_.x + begin * width, streamed);
-    for (std::int64_t row = begin; row < end; ++row) {
-      if (row % height == 0) rows_.start_plane();
-      const std::int64_t plane = row / height;
-      const auto load = [&](std::int64_t window_row, UnpooledRows::WindowRow to) {
+    find_sides();
+    sink_.start(call_.x + begin * width, end - begin, streamed);
+    std::int64_t plane = begin / height;
+    std::int64_t row = begin % height;
+    for (std::int64_t item = begin; item < end; ++item) {
+      const auto load = [&](std::int64_t window_row, UnpooledRows::WindowRow into) {
         const std::int64_t from = (plane * call_.axes.y.out_size + window_row) * windows;
         const std::uint8_t* const narrow = call_.switches + from;
-        const std::int64_t bad = find_bad_switch(call_.axes, window_row, narrow);
-        if (bad >= 0) return bad_switch(call_.axes, plane, window_row, bad, narrow[bad]);
-        __builtin_memcpy(to.values, call_.y + from, static_cast<std::size_t>(windows) * sizeof(float));
-        for (std::int64_t column = 0; column < windows; ++column) to.switches[column] = narrow[column];
+        if (!widen(window_row, narrow, into.switches)) {
+          const std::int64_t bad = find_bad_switch(call_.axes, window_row, narrow);
+          return bad_switch(call_.axes, plane, window_row, bad, narrow[bad]);
+        }
+        __builtin_memcpy(into.values, call_.y + from, static_cast<std::size_t>(windows) * sizeof(float));
         return US_OK;
       };
-      const us_status status = rows_.make<Accumulate>(row % height, sink_.row(), load);
+      float* const to = sink_.row();
+      const us_status status = rows_.make<Accumulate>(row, to, load);
       if (status != US_OK) return status;
-      sink_.advance(width);
+      sink_.advance(to);
+      if (++row == height) {
+        row = 0;
+        ++plane;
+        rows_.start_plane();
+      }
     }
     sink_.finish();
     return US_OK;
   }
 
  private:
+  /// The windows at the sides, whose cells are not all on the plane, and which of their cells are.
+  void find_sides() {
+    const PoolAxis& x = call_.axes.x;
+    for (std::int64_t column = 0; column < x.out_size; ++column) {
+      first_cells_[column] = static_cast<std::int32_t>(x.first(column));
+      last_cells_[column] = static_cast<std::int32_t>(x.last(column));
+    }
+    while (left_ < x.out_size && first_cells_[left_] > 0) ++left_;
+    right_ = x.out_size;
+    while (right_ > left_ && last_cells_[right_ - 1] < x.kernel) --right_;
+  }
+
+  /// Makes the switches of a row of windows 32 bits wide. False if one is no cell of the plane.
+  bool widen(std::int64_t window_row, const std::uint8_t* narrow, std::int32_t* wide) const {
+    const auto kernel = static_cast<std::int32_t>(call_.axes.x.kernel);
+    const std::int32_t low = static_cast<std::int32_t>(call_.axes.y.first(window_row)) * kernel;
+    const std::int32_t high = static_cast<std::int32_t>(call_.axes.y.last(window_row)) * kernel - 1;
+    std::int32_t outside = 0;
+    for (std::int64_t column = 0; column < call_.axes.x.out_size; ++column) {
+      const std::int32_t value = narrow[column];
+      wide[column] = value;
+      outside |= (value - low) | (high - value);
+    }
+    // A negative difference leaves its sign.
+    if (outside < 0) return false;
+    const auto on_plane = [&](std::int64_t column) {
+      const std::int32_t cell = wide[column] % kernel;
+      return cell >= first_cells_[column] && cell < last_cells_[column];
+    };
+    for (std::int64_t column = 0; column < left_; ++column) {
+      if (!on_plane(column)) return false;
+    }
+    for (std::int64_t column = right_; column < call_.axes.x.out_size; ++column) {
+      if (!on_plane(column)) return false;
+    }
+    return true;
+  }
+
   const Call& call_;
   UnpooledRows rows_;
   RowSink<float> sink_;
+  std::int32_t* first_cells_ = nullptr;
+  std::int32_t* last_cells_ = nullptr;
+  std::int64_t left_ = 0;
+  std::int64_t right_ = 0;
 };
 
 }  // namespace

@@ -35,6 +35,9 @@ class UnpooledRows {
     values_ = arena.take<float>(slots_ * length_);
     switches_ = arena.take<std::int32_t>(slots_ * length_);
     held_ = arena.take<std::int64_t>(slots_);
+    reaching_ = arena.take<Range>(axes_.y.size);
+    columns_of_ = arena.take<Column>(axes_.x.kernel);
+    first_of_ = arena.take<std::int32_t>(phases_ + 1);
     split_ = arena.take<float>(axes_.x.stride > 2 ? phases_ * (columns_ + kSlack) : 0);
   }
 
@@ -43,6 +46,8 @@ class UnpooledRows {
       values_[i] = 0;
       switches_[i] = kNoSwitch;
     }
+    find_reaching();
+    sort_columns();
     start_plane();
   }
 
@@ -61,24 +66,24 @@ class UnpooledRows {
   template <bool Accumulate, typename Load>
   us_status make(std::int64_t row, float* to, const Load& load) {
     const PoolAxis& y = axes_.y;
-    const std::int64_t reach = (y.kernel - 1) * y.dilation;
-    std::int64_t window = ceil_divide(row + y.pad - reach, y.stride);
-    std::int64_t end = floor_divide(row + y.pad, y.stride) + 1;
-    if (window < 0) window = 0;
-    if (end > y.out_size) end = y.out_size;
+    const Range reaching = reaching_[row];
     Source sources[US_MAX_WINDOW_CELLS];
     std::int64_t count = 0;
-    for (; window < end; ++window) {
-      const std::int64_t inside = row - y.start(window);
-      if (inside % y.dilation != 0) continue;
-      const std::int64_t slot = window % slots_ * length_ + margin_;
-      if (held_[window % slots_] != window) {
-        held_[window % slots_] = window;
-        const us_status status = load(window, WindowRow{values_ + slot, switches_ + slot});
-        if (status != US_OK) return status;
-        clear_margin(switches_ + slot);
+    for (std::int64_t window = reaching.begin; window < reaching.end; ++window) {
+      std::int64_t r = row - y.start(window);
+      if (y.dilation > 1) {
+        if (r % y.dilation != 0) continue;
+        r /= y.dilation;
       }
-      sources[count++] = {values_ + slot, switches_ + slot, static_cast<std::int32_t>(inside / y.dilation * axes_.x.kernel)};
+      const std::int64_t slot = remainder(window, slots_);
+      const std::int64_t at = slot * length_ + margin_;
+      if (held_[slot] != window) {
+        held_[slot] = window;
+        const us_status status = load(window, WindowRow{values_ + at, switches_ + at});
+        if (status != US_OK) return status;
+        clear_margin(switches_ + at);
+      }
+      sources[count++] = {at, static_cast<std::int32_t>(r * axes_.x.kernel)};
     }
     write<Accumulate>(sources, count, to);
     return US_OK;
@@ -87,17 +92,52 @@ class UnpooledRows {
  private:
   static constexpr std::int32_t kNoSwitch = -1;
 
+  struct Range {
+    std::int32_t begin;
+    std::int32_t end;
+  };
+
+  /// A row of windows that reaches the row: where it lies in values_ and switches_, and its first cell of the row.
   struct Source {
-    const float* values;
-    const std::int32_t* switches;
+    std::int64_t at;
     std::int32_t first_cell;
   };
 
+  /// A column of the kernel, and how many windows to the left of a cell's own number it finds the cell.
+  struct Column {
+    std::int64_t shift;
+    std::int32_t column;
+  };
+
+  /// Cells collect from values_ + at where switches_ + at say `cell`.
   struct Term {
-    const float* values;
-    const std::int32_t* switches;
+    std::int64_t at;
     std::int32_t cell;
   };
+
+  /// The rows of windows that reach each row of the plane.
+  void find_reaching() {
+    const PoolAxis& y = axes_.y;
+    const std::int64_t reach = (y.kernel - 1) * y.dilation;
+    for (std::int64_t row = 0; row < y.size; ++row) {
+      const std::int64_t begin = ceil_divide(row + y.pad - reach, y.stride);
+      const std::int64_t end = floor_divide(row + y.pad, y.stride) + 1;
+      reaching_[row] = {static_cast<std::int32_t>(begin < 0 ? 0 : begin),
+                        static_cast<std::int32_t>(end < y.out_size ? end : y.out_size)};
+    }
+  }
+
+  /// Sorts the columns of the kernel by phase; within one the last comes first, whose window is the leftmost.
+  void sort_columns() {
+    std::int32_t made = 0;
+    for (std::int64_t phase = 0; phase < phases_; ++phase) {
+      first_of_[phase] = made;
+      for (std::int64_t c = axes_.x.kernel - 1; c >= 0; --c) {
+        if (phase_of_[c] == phase) columns_of_[made++] = {shift_of_[c], static_cast<std::int32_t>(c)};
+      }
+    }
+    first_of_[phases_] = made;
+  }
 
   /// Undoes what whole vectors wrote past the end of the row.
   void clear_margin(std::int32_t* switches) const {
@@ -106,17 +146,27 @@ class UnpooledRows {
     for (std::int64_t i = axes_.x.out_size; i < (written < end ? written : end); ++i) switches[i] = kNoSwitch;
   }
 
-  /// The terms of the columns of one phase, in row-major order of the windows: the last kernel column comes first.
+  /// The terms of the columns of one phase, in row-major order of the windows.
   std::int64_t terms_of(std::int64_t phase, const Source* sources, std::int64_t count, Term* terms) const {
     std::int64_t made = 0;
     for (std::int64_t source = 0; source < count; ++source) {
-      for (std::int64_t c = axes_.x.kernel - 1; c >= 0; --c) {
-        if (phase_of_[c] != phase) continue;
-        const Source& from = sources[source];
-        terms[made++] = {from.values - shift_of_[c], from.switches - shift_of_[c], from.first_cell + static_cast<std::int32_t>(c)};
+      for (std::int32_t i = first_of_[phase]; i < first_of_[phase + 1]; ++i) {
+        terms[made++] = {sources[source].at - columns_of_[i].shift, sources[source].first_cell + columns_of_[i].column};
       }
     }
     return made;
+  }
+
+  static constexpr std::int64_t shape(std::int64_t count, std::int64_t odd_count) {
+    return count * (US_MAX_WINDOW_CELLS + 1) + odd_count;
+  }
+
+  /// A row of stride 2 whose numbers of terms the compiler knows, so that they stay in registers.
+  template <bool Accumulate, int Count, int OddCount>
+  void write_terms(const Term* terms, const Term* odd_terms, float* to) const {
+    for (std::int64_t t = 0; t < columns_; t += kLanes) {
+      store_interleaved(to + 2 * t, gather<Accumulate>(terms, Count, t), gather<Accumulate>(odd_terms, OddCount, t));
+    }
   }
 
   template <bool Accumulate>
@@ -129,8 +179,21 @@ class UnpooledRows {
     } else if (stride == 2) {
       Term odd_terms[US_MAX_WINDOW_CELLS];
       const std::int64_t odd_made = terms_of(1, sources, count, odd_terms);
-      for (std::int64_t t = 0; t < columns_; t += kLanes) {
-        store_interleaved(to + 2 * t, gather<Accumulate>(terms, made, t), gather<Accumulate>(odd_terms, odd_made, t));
+      switch (shape(made, odd_made)) {
+        case shape(1, 1):
+          return write_terms<Accumulate, 1, 1>(terms, odd_terms, to);
+        case shape(1, 2):
+          return write_terms<Accumulate, 1, 2>(terms, odd_terms, to);
+        case shape(2, 1):
+          return write_terms<Accumulate, 2, 1>(terms, odd_terms, to);
+        case shape(2, 4):
+          return write_terms<Accumulate, 2, 4>(terms, odd_terms, to);
+        case shape(4, 2):
+          return write_terms<Accumulate, 4, 2>(terms, odd_terms, to);
+        default:
+          for (std::int64_t t = 0; t < columns_; t += kLanes) {
+            store_interleaved(to + 2 * t, gather<Accumulate>(terms, made, t), gather<Accumulate>(odd_terms, odd_made, t));
+          }
       }
     } else {
       write_split<Accumulate>(sources, count, to);
@@ -149,11 +212,11 @@ class UnpooledRows {
   }
 
   template <bool Accumulate>
-  static Floats gather(const Term* terms, std::int64_t count, std::int64_t t) {
+  [[gnu::always_inline]] inline Floats gather(const Term* terms, std::int64_t count, std::int64_t t) const {
     Floats sum{};
     for (std::int64_t i = 0; i < count; ++i) {
-      const Floats value = load(terms[i].values + t);
-      const Ints chosen = load(terms[i].switches + t) == splat(terms[i].cell);
+      const Floats value = load(values_ + terms[i].at + t);
+      const Ints chosen = load(switches_ + terms[i].at + t) == splat(terms[i].cell);
       if constexpr (Accumulate) {
         sum += chosen ? value : Floats{};
       } else {
@@ -174,6 +237,9 @@ class UnpooledRows {
   float* values_ = nullptr;
   std::int32_t* switches_ = nullptr;
   std::int64_t* held_ = nullptr;
+  Range* reaching_ = nullptr;
+  Column* columns_of_ = nullptr;
+  std::int32_t* first_of_ = nullptr;
   float* split_ = nullptr;
 };
 

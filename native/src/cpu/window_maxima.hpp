@@ -65,11 +65,16 @@ class WindowMaxima {
 
  private:
   const float* split_row(std::int64_t row) {
-    float* const split = rows_ + (row % slots_) * phases_ * length_;
-    if (held_[row % slots_] == row) return split;
-    held_[row % slots_] = row;
+    const std::int64_t slot = remainder(row, slots_);
+    float* const split = rows_ + slot * phases_ * length_;
+    if (held_[slot] == row) return split;
+    held_[slot] = row;
     const PoolAxis& x = axes_.x;
     const float* const from = plane_ + row * x.size;
+    if (x.stride == 2 && phases_ == 2) {
+      split_in_two(from, split);
+      return split;
+    }
     for (std::int64_t phase = 0; phase < phases_; ++phase) {
       // Element t of the phase is column t * stride + offset of the plane.
       const std::int64_t offset = residues_[phase] - x.pad;
@@ -79,14 +84,31 @@ class WindowMaxima {
       float* const to = split + phase * length_;
       if (x.stride == 1) {
         if (end > begin) __builtin_memcpy(to + begin, from + begin + offset, static_cast<std::size_t>(end - begin) * sizeof(float));
-      } else if (x.stride == 2) {
-        const float* const start = from + offset;
-        for (std::int64_t t = begin; t < end; ++t) to[t] = start[2 * t];
       } else {
         for (std::int64_t t = begin; t < end; ++t) to[t] = from[t * x.stride + offset];
       }
     }
     return split;
+  }
+
+  /// Element t of the two phases is column 2 * t - pad and the one after it.
+  void split_in_two(const float* from, float* split) const {
+    const PoolAxis& x = axes_.x;
+    float* const even = split;
+    float* const odd = split + length_;
+    std::int64_t t = x.pad / 2;
+    if (x.pad % 2 != 0) odd[t++] = from[0];
+    for (; 2 * t - x.pad + 2 * kLanes <= x.size && t + kLanes <= length_; t += kLanes) {
+      Floats first;
+      Floats second;
+      load_interleaved(from + 2 * t - x.pad, first, second);
+      store(even + t, first);
+      store(odd + t, second);
+    }
+    for (; 2 * t - x.pad < x.size && t < length_; ++t) {
+      even[t] = from[2 * t - x.pad];
+      if (2 * t + 1 - x.pad < x.size) odd[t] = from[2 * t + 1 - x.pad];
+    }
   }
 
   template <int Kernel>

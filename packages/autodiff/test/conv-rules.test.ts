@@ -5,7 +5,7 @@ import { conv } from '../src/rules/conv.js';
 import { convTranspose } from '../src/rules/conv-transpose.js';
 import { gemm } from '../src/rules/gemm.js';
 import { matMul } from '../src/rules/mat-mul.js';
-import { checkRule, normal, nodeGraph, relativeError } from './support/check-rule.js';
+import { checkRule, nodeGraph, normal, relativeError } from './support/check-rule.js';
 import { golden, goldenCases, hasGoldens } from './support/goldens.js';
 import { differentiateNode } from './support/rule-harness.js';
 
@@ -111,7 +111,9 @@ describe('conv', () => {
       operator: 'Conv',
       feeds: { x: normal(1, [1, 2, 5, 5]), w: normal(2, [3, 2, 3, 3]) },
     });
-    expect(() => differentiateNode(graph, conv.gradient, { wrt: ['w'] })).toThrow(/Conv.*parameter gradients/);
+    expect(() => differentiateNode(graph, conv.gradient, { wrt: ['w'] })).toThrow(
+      /Conv.*parameter gradients/,
+    );
   });
 });
 
@@ -154,7 +156,10 @@ describe('conv-transpose', () => {
             {
               operator: 'ConvTranspose',
               feeds: { x: normal(seed, [2, 2 * groups, ...axes.map(({ size }) => size)]) },
-              constants: { w: normal(seed + 1, [2 * groups, 3, ...kernel]), b: normal(seed + 2, [3 * groups]) },
+              constants: {
+                w: normal(seed + 1, [2 * groups, 3, ...kernel]),
+                b: normal(seed + 2, [3 * groups]),
+              },
               attributes: {
                 kernel_shape: kernel,
                 strides: axes.map(({ stride }) => stride),
@@ -208,11 +213,26 @@ describe('gemm', () => {
 
 describe('mat-mul', () => {
   it.each([
-    [[3, 4], [4, 5]],
-    [[2, 3, 4], [4, 5]],
-    [[2, 3, 4], [2, 4, 5]],
-    [[3, 4], [2, 4, 5]],
-    [[2, 1, 3, 4], [5, 4, 2]],
+    [
+      [3, 4],
+      [4, 5],
+    ],
+    [
+      [2, 3, 4],
+      [4, 5],
+    ],
+    [
+      [2, 3, 4],
+      [2, 4, 5],
+    ],
+    [
+      [3, 4],
+      [2, 4, 5],
+    ],
+    [
+      [2, 1, 3, 4],
+      [5, 4, 2],
+    ],
     [[4], [4, 5]],
     [[4], [2, 4, 5]],
     [[3, 4], [4]],
@@ -268,7 +288,11 @@ describe.skipIf(!hasGoldens)('golden cases', () => {
     expectGolden(name, 'Gemm', { transB: Number(transB) });
   });
 
-  function expectGolden(name: string, operator: 'Conv' | 'ConvTranspose' | 'Gemm', attributes: PlainAttributes) {
+  function expectGolden(
+    name: string,
+    operator: 'Conv' | 'ConvTranspose' | 'Gemm',
+    attributes: PlainAttributes,
+  ) {
     const float = (tensor: string) => {
       const { dims, data } = golden(`${name}.${tensor}`);
       return { dims, data: Float32Array.from(data) };

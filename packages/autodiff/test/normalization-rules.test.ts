@@ -6,7 +6,7 @@ import { batchNormalization } from '../src/rules/batch-normalization.js';
 import { instanceNormalization } from '../src/rules/instance-normalization.js';
 import { layerNormalization } from '../src/rules/layer-normalization.js';
 import { lrn } from '../src/rules/lrn.js';
-import { checkRule, type NodeCase, normal, nodeGraph, relativeError } from './support/check-rule.js';
+import { checkRule, type NodeCase, nodeGraph, normal, relativeError } from './support/check-rule.js';
 import { golden, goldenCases, hasGoldens } from './support/goldens.js';
 import { differentiateNode } from './support/rule-harness.js';
 

@@ -10,8 +10,8 @@ import { maxPool } from '../src/rules/max-pool.js';
 import {
   checkRule,
   distinct,
-  normal,
   nodeGraph,
+  normal,
   relativeError,
   runOnRuntime,
   tied,
@@ -83,7 +83,10 @@ function attributesOf({ axes, autoPad, ceil }: Geometry): PlainAttributes {
 /** With dilation a window can step over the whole input: its maximum and its mean are then undefined. */
 function everyWindowHasCells(one: Geometry): boolean {
   const feeds = { x: normal(0, dimsOf(one)) };
-  const [y] = evaluate(nodeGraph({ operator: 'MaxPool', feeds, attributes: attributesOf(one) }), feeds).values();
+  const [y] = evaluate(
+    nodeGraph({ operator: 'MaxPool', feeds, attributes: attributesOf(one) }),
+    feeds,
+  ).values();
   return y!.data.every(Number.isFinite);
 }
 
@@ -217,7 +220,8 @@ describe('global pooling', () => {
 });
 
 describe.skipIf(!hasGoldens)('golden cases', () => {
-  const pair = (value: unknown): number[] => (Array.isArray(value) ? value.map(Number) : [Number(value), Number(value)]);
+  const pair = (value: unknown): number[] =>
+    Array.isArray(value) ? value.map(Number) : [Number(value), Number(value)];
   const cases: [string, string, Rule, PlainAttributes][] = [
     ...goldenCases('MaxPool').map((one): [string, string, Rule, PlainAttributes] => [
       one.name,

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dim, ValueInfo } from '@unitscope/onnx';
 import { indexOfNonFinite, sizeOf, type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
 import type { RunOptions, Session, Tensors } from './engine.js';
@@ -22,11 +23,18 @@ export function chunkingFor(dims: readonly Dim[], batchSize: number): Chunking {
   return typeof batch === 'number' ? { size: batch, fixed: true } : { size: batchSize, fixed: false };
 }
 
+/** Elements looked at in one turn of the event loop: about a millisecond. */
+const CHECKED_AT_ONCE = 2 ** 20;
+
 /**
  * Throws `bad-input` for a batch the input cannot take: another rank or size (symbolic sizes take any but 0), another
  * element type, no samples, NaN or infinity.
  */
-export function checkBatch(batch: Tensor<TensorData>, input: ValueInfo, dims: readonly Dim[]): void {
+export async function checkBatch(
+  batch: Tensor<TensorData>,
+  input: ValueInfo,
+  dims: readonly Dim[],
+): Promise<void> {
   const bad = (got: string) =>
     new UnitscopeError('bad-input', `input "${input.name}" takes float32 [${dims.join(', ')}], got ${got}`, {
       subject: input.name,
@@ -41,8 +49,11 @@ export function checkBatch(batch: Tensor<TensorData>, input: ValueInfo, dims: re
     if (size === 0 || (axis > 0 && typeof dim === 'number' && dim !== size)) throw bad(shown);
   });
   if (sizeOf(batch.dims) !== batch.data.length) throw bad(`${shown} with ${batch.data.length} elements`);
-  const index = indexOfNonFinite(batch.data);
-  if (index >= 0) throw bad(`${batch.data[index]} at element ${index} of ${shown}`);
+  for (let start = 0; start < batch.data.length; start += CHECKED_AT_ONCE) {
+    const index = indexOfNonFinite(batch.data.subarray(start, start + CHECKED_AT_ONCE));
+    if (index >= 0) throw bad(`${batch.data[start + index]} at element ${start + index} of ${shown}`);
+    await nextTurn();
+  }
 }
 
 /** A result that must be float32; throws `unsupported`, naming it, otherwise. */

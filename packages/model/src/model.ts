@@ -17,6 +17,7 @@ import type { Engine } from './engine.js';
 import { findLayer, type Layer, layersOf } from './layers.js';
 import { Pullback, type PullbackObjective, type PullbackOptions } from './pullback.js';
 import { Runner } from './runner.js';
+import type { Prepared } from './session-cache.js';
 import { shareEngine } from './shared-engine.js';
 
 export interface ModelOptions {
@@ -158,11 +159,11 @@ export class Model {
   }
 
   /**
-   * The network's outputs for a batch, by name. Throws `bad-input` for a batch that does not fit the input or has NaN
+   * The network's outputs for a batch, by name. The batch must stay as it is until then. Throws `bad-input` for a batch that does not fit the input or has NaN
    * or infinity in it, `aborted` at once when the signal fires.
    */
   async run(batch: Tensor, options: ModelRunOptions = {}): Promise<Record<string, Tensor<TensorData>>> {
-    return this.#run('forward', this.graph, batch, options);
+    return this.#run('forward', { graph: this.graph }, batch, options);
   }
 
   /**
@@ -206,37 +207,31 @@ export class Model {
     return this.#runner.close();
   }
 
-  async #run(key: string, graph: Graph, batch: Tensor, options: ModelRunOptions) {
+  async #run(key: string, prepared: Prepared, batch: Tensor, options: ModelRunOptions) {
     this.#runner.requireOpen();
     throwIfAborted(options.signal);
-    checkBatch(batch, this.#runner.input, this.#runner.dims);
-    return this.#runner.run(
-      key,
-      { graph },
-      { [this.input.name]: batch },
-      {
-        ...options,
-        batchSize: this.#batchSize,
-      },
-    );
+    await checkBatch(batch, this.#runner.input, this.#runner.dims);
+    const runOptions = { ...options, batchSize: this.#batchSize };
+    return this.#runner.run(key, prepared, { [this.input.name]: batch }, runOptions);
   }
 
   async #tap(layerNames: readonly string[], batch: Tensor, options: ModelRunOptions): Promise<Activations> {
     const values = layerNames.map((name) => this.layer(name).value);
     const wanted = [...new Set(values)].sort();
     if (wanted.length === 0) throw new UnitscopeError('wrong-use', 'no layer is named; name at least one');
-    const cut = cutGraph(this.graph, { outputs: wanted });
-    const outputs = wanted.map(
-      (name): ValueInfo => ({ name, type: 'float32', dims: this.#shapes.dims(name) }),
-    );
-    const results = await this.#run(
-      `activations ${JSON.stringify(wanted)}`,
-      { ...cut, outputs },
-      batch,
-      options,
-    );
+    const key = `activations ${JSON.stringify(wanted)}`;
+    const prepared = this.#runner.prepared(key) ?? { graph: this.#tapped(wanted) };
+    const results = await this.#run(key, prepared, batch, options);
     const tensors = new Map(wanted.map((name) => [name, float32Of(results, name)]));
     return new Map(layerNames.map((name, i) => [name, tensors.get(values[i]!)!]));
+  }
+
+  /** The part of the network that makes these values, as its outputs. */
+  #tapped(values: readonly string[]): Graph {
+    const outputs = values.map(
+      (name): ValueInfo => ({ name, type: 'float32', dims: this.#shapes.dims(name) }),
+    );
+    return { ...cutGraph(this.graph, { outputs: values }), outputs };
   }
 
   async *#tapEach(layerNames: readonly string[], batches: Batches, options: ModelRunOptions) {

@@ -142,7 +142,7 @@ export class Pullback {
   /**
    * Explains a batch.
    *
-   * @param batch of the dims of the network's input
+   * @param batch of the dims of the network's input; must stay as it is until the result is there
    * @param target what to explain in every sample, or a list with one for each: a class or channel by its number,
    *   `top1` for the class of the highest score, a channel with a position; for a seed, the signal itself. Classes
    *   default to `top1`.
@@ -157,7 +157,7 @@ export class Pullback {
   ): Promise<PullbackResult> {
     const { runner } = this.#source;
     runner.requireOpen();
-    checkBatch(batch, runner.input, runner.dims);
+    await checkBatch(batch, runner.input, runner.dims);
     const { key, compiled, dims } = this.#prepare([runner.dims[0]!, ...batch.dims.slice(1)]);
     const count = batch.dims[0]!;
     const results = await runner.run(
@@ -184,7 +184,7 @@ export class Pullback {
     const { graph, runner } = this.#source;
     const inputs = { [runner.input.name]: inputDims };
     const compiled =
-      runner.compiled(key) ??
+      runner.prepared(key)?.compiled ??
       compile(graph, {
         objective: this.#objective,
         wrt: [this.#wrt],

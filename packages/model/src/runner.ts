@@ -1,4 +1,3 @@
-import type { CompiledPullback } from '@unitscope/autodiff';
 import type { Dim, Graph, ValueInfo } from '@unitscope/onnx';
 import { type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
 import { chunkingFor, type Progress, runInChunks } from './batches.js';
@@ -36,9 +35,9 @@ export class Runner {
     return this.#options.label;
   }
 
-  /** What the session of that key was compiled to, while it is kept. */
-  compiled(key: string): CompiledPullback | undefined {
-    return this.#shared.sessions.find(this, key)?.compiled;
+  /** What the session of that key was made of, while it is kept. */
+  prepared(key: string): Prepared | undefined {
+    return this.#shared.sessions.find(this, key);
   }
 
   /** Runs feeds whose first axis is the batch, in chunks, on the session of that key. */

@@ -87,10 +87,10 @@ describe('checkBatch', () => {
   const check = (batch: Tensor<TensorData>, dims = input.dims!) => checkBatch(batch, input, dims);
   const good = { dims: [1, 1, 2, 2], data: new Float32Array(4) };
 
-  it('takes what fits', () => {
-    check(good);
-    check({ dims: [3, 1, 2, 2], data: new Float32Array(12) }, [1, 1, 2, 2]);
-    check({ dims: [1, 1, 5, 7], data: new Float32Array(35) }, ['N', 1, 'h', 'w']);
+  it('takes what fits', async () => {
+    await check(good);
+    await check({ dims: [3, 1, 2, 2], data: new Float32Array(12) }, [1, 1, 2, 2]);
+    await check({ dims: [1, 1, 5, 7], data: new Float32Array(35) }, ['N', 1, 'h', 'w']);
   });
 
   it.each([
@@ -108,20 +108,23 @@ describe('checkBatch', () => {
       { dims: [1, 1, 2, 2], data: Float32Array.of(0, 1, 2, -1 / 0) },
       '-Infinity at element 3 of [1, 1, 2, 2]',
     ],
-  ])('says what it got and what it takes: %s', (_, batch, got) => {
-    expect(() => check(batch)).toThrow(
-      expect.objectContaining({
-        code: 'bad-input',
-        message: `input "data" takes float32 [N, 1, 2, 2], got ${got}`,
-      }),
-    );
+  ])('says what it got and what it takes: %s', async (_, batch, got) => {
+    await expect(check(batch)).rejects.toMatchObject({
+      code: 'bad-input',
+      message: `input "data" takes float32 [N, 1, 2, 2], got ${got}`,
+    });
   });
 
-  it('refuses other element types and sizes of zero', () => {
+  it('looks at every part of a large batch', async () => {
+    const large = { dims: [3, 1, 1000, 1000], data: new Float32Array(3e6) };
+    large.data[2_500_000] = Number.NaN;
+    await expect(check(large, ['N', 1, 'h', 'w'])).rejects.toThrow('NaN at element 2500000');
+  });
+
+  it('refuses other element types and sizes of zero', async () => {
     const doubles = { dims: [1, 1, 2, 2], data: new Float64Array(4) };
-    expect(() => check(doubles)).toThrow('got Float64Array [1, 1, 2, 2]');
-    expect(() => check({ dims: [1, 1, 0, 4], data: new Float32Array(0) }, ['N', 1, 'h', 'w'])).toThrow(
-      '[1, 1, 0, 4]',
-    );
+    await expect(check(doubles)).rejects.toThrow('got Float64Array [1, 1, 2, 2]');
+    const flat = { dims: [1, 1, 0, 4], data: new Float32Array(0) };
+    await expect(check(flat, ['N', 1, 'h', 'w'])).rejects.toThrow('[1, 1, 0, 4]');
   });
 });

@@ -55,7 +55,10 @@ export function nodeGraph(nodeCase: NodeCase): Graph {
 }
 
 /** The output of a graph of one output, by the float64 evaluator. */
-export function evaluateOutput(graph: Graph, feeds: Readonly<Record<string, ReferenceTensor>>): ReferenceTensor {
+export function evaluateOutput(
+  graph: Graph,
+  feeds: Readonly<Record<string, ReferenceTensor>>,
+): ReferenceTensor {
   return evaluate(graph, feeds, { operators: referenceOperators }).get(graph.outputs[0]!.name)!;
 }
 
@@ -164,7 +167,9 @@ export async function checkRule(
     }
   }
   for (const [name, { data }] of await runOnRuntime(portable, all)) {
-    expect(relativeError(data, gradients.get(name)!.data), `${name} on ONNX Runtime`).toBeLessThanOrEqual(1e-5);
+    expect(relativeError(data, gradients.get(name)!.data), `${name} on ONNX Runtime`).toBeLessThanOrEqual(
+      1e-5,
+    );
   }
   return found;
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { sizeOf } from '@unitscope/tensor';
 import type { ReferenceTensor } from '@unitscope/onnx';
+import { sizeOf } from '@unitscope/tensor';
 
 const folder = fileURLToPath(new URL('../../../../../shared/goldens/ops/', import.meta.url));
 

@@ -79,17 +79,30 @@ export async function explain(
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
+  const map = method.finish(result.signal, batch);
   return {
     method: method.name,
     form: method.form,
-    map: method.finish(result.signal, batch),
+    map,
     target: result.target ?? [],
     position: result.position,
     score: Array.from(result.score?.data ?? []),
     logits: logits === undefined ? undefined : result.outputs.get(logits),
     plan: result.plan,
-    notes: result.notes,
+    notes: [...result.notes, ...notesOnSilence(method, map)],
   };
+}
+
+/** A rectified signal can die before it reaches the picture; a reader must not take the flat map for an answer. */
+function notesOnSilence({ name }: Method, { dims, data }: Tensor): string[] {
+  const count = dims[0] ?? 0;
+  const size = data.length / Math.max(count, 1);
+  const silent = Array.from({ length: count }, (_, n) => n).filter((n) =>
+    data.subarray(n * size, (n + 1) * size).every((value) => value === 0),
+  );
+  if (silent.length === 0) return [];
+  const which = count === 1 ? 'the map' : `the map of picture ${silent.join(', ')}`;
+  return [`${name}: ${which} is zero everywhere, since no signal reaches the input; try another method or an earlier layer`];
 }
 
 function objectiveOf({ unit, score = 'logit' }: ExplainOptions): PullbackObjective {
