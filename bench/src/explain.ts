@@ -57,7 +57,7 @@ async function benchOne(
 ): Promise<Timing[]> {
   const graph = networks[net]!();
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
-  const model = await Model.load(graph, { threads, batchSize: batch });
+  const model = await Model.load(graph, { threads });
   Object.assign(versions, model.engine.versions);
   const forward = await openForward(graph, input, threads);
   const candidates: Candidate[] = [

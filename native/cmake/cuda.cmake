@@ -34,6 +34,6 @@ if(US_HAS_CUDA)
     $<$<COMPILE_LANGUAGE:CUDA>:--fmad=false -Werror=all-warnings -Xcompiler=-Wall,-Wextra>)
   set_target_properties(unitscope_cuda PROPERTIES
     CUDA_STANDARD 17 CUDA_STANDARD_REQUIRED ON CUDA_RUNTIME_LIBRARY Static CUDA_VISIBILITY_PRESET hidden)
-  target_link_options(unitscope_cuda PRIVATE -Wl,--exclude-libs,ALL)
+  us_seal(unitscope_cuda cuda)
 endif()
 message(STATUS "CUDA library: ${US_HAS_CUDA}")

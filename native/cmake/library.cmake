@@ -47,6 +47,14 @@ endfunction()
 us_add_library(unitscope_static STATIC)
 us_add_library(unitscope_shared SHARED)
 set_target_properties(unitscope_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-# Pooled threads outlive a dlclose, so the code they run must too. Nothing but us_* leaves the library.
-set(US_MODULE_LINK_OPTIONS -Wl,-z,nodelete -Wl,--exclude-libs,ALL)
-target_link_options(unitscope_shared PRIVATE ${US_MODULE_LINK_OPTIONS} -static-libstdc++ -static-libgcc)
+# What leaves a library is what its list of symbols names; the C++ library is linked in and hidden. Pooled threads outlive
+# a dlclose, so the code they run must too.
+function(us_seal target symbols)
+  if(UNIX AND NOT APPLE)
+    set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${symbols}.map)
+    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc
+      -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,--version-script=${map})
+    set_target_properties(${target} PROPERTIES LINK_DEPENDS ${map})
+  endif()
+endfunction()
+us_seal(unitscope_shared library)

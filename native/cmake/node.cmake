@@ -11,5 +11,5 @@ target_include_directories(unitscope_node PRIVATE ${US_SOURCE_DIR} ${US_INCLUDE_
 target_include_directories(unitscope_node SYSTEM PRIVATE ${CMAKE_JS_INC})
 target_compile_definitions(unitscope_node PRIVATE NAPI_VERSION=8 NODE_ADDON_API_CPP_EXCEPTIONS_ALL)
 target_link_libraries(unitscope_node PRIVATE us_compile_options Threads::Threads ${CMAKE_DL_LIBS} ${CMAKE_JS_LIB})
-target_link_options(unitscope_node PRIVATE ${US_MODULE_LINK_OPTIONS} -static-libstdc++ -static-libgcc)
+us_seal(unitscope_node addon)
 set_target_properties(unitscope_node PROPERTIES PREFIX "" OUTPUT_NAME unitscope SUFFIX .node)

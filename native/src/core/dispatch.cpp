@@ -1,4 +1,3 @@
-#include <cstdlib>
 #include <exception>
 #include <new>
 
@@ -24,26 +23,35 @@ us_status guarded(Body body) noexcept {
   }
 }
 
-us_status find_backend(us_backend backend, const us_backend_table** table) {
+/// A back end that works here, or NULL and why there is none.
+struct Found {
+  const us_backend_table* table;
+  us_status status;
+};
+
+Found find_backend(us_backend backend) {
+  const us_backend_table* table = nullptr;
   switch (backend) {
     case US_BACKEND_CPU:
-      *table = &cpu_backend();
+      table = &cpu_backend();
       break;
     case US_BACKEND_CUDA:
-      *table = cuda_backend();
+      table = cuda_backend();
       break;
     default:
-      return fail(US_INVALID_ARGUMENT, "back end %d is unknown; there are 0 (cpu) and 1 (cuda)", (int)backend);
+      return {nullptr, fail(US_INVALID_ARGUMENT, "back end %d is unknown; there are 0 (cpu) and 1 (cuda)", (int)backend)};
   }
-  return *table == nullptr ? US_UNAVAILABLE : (*table)->available();
+  if (table == nullptr) return {nullptr, US_UNAVAILABLE};
+  const us_status status = table->available();
+  return {status == US_OK ? table : nullptr, status};
 }
 
-us_status find_backend(const us_execution* execution, const us_backend_table** table) {
-  if (execution == nullptr) return fail(US_INVALID_ARGUMENT, "execution must not be NULL");
+Found find_backend(const us_execution* execution) {
+  if (execution == nullptr) return {nullptr, fail(US_INVALID_ARGUMENT, "execution must not be NULL")};
   if (execution->threads < 0) {
-    return fail(US_INVALID_ARGUMENT, "threads must not be negative, it is %d", (int)execution->threads);
+    return {nullptr, fail(US_INVALID_ARGUMENT, "threads must not be negative, it is %d", (int)execution->threads)};
   }
-  return find_backend(execution->backend, table);
+  return find_backend(execution->backend);
 }
 
 us_status no_kernel(us_backend backend, us_kernel kernel) {
@@ -54,17 +62,15 @@ us_status no_kernel(us_backend backend, us_kernel kernel) {
 }  // namespace us
 
 #define US_SIGNATURE(...) , __VA_ARGS__
-#define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS)                                                      \
-  us_status us_##stem(const us_execution* execution US_SIGNATURE SIGNATURE) {                            \
-    return us::guarded([&] {                                                                             \
-      const us_backend_table* table = nullptr;                                                           \
-      us_status status = us::find_backend(execution, &table);                                            \
-      if (status == US_OK && table->stem == nullptr) {                                                   \
-        status = us::no_kernel(execution->backend, US_KERNEL_##NAME);                                    \
-      }                                                                                                  \
-      if (status == US_OK) status = us::check_##stem ARGUMENTS;                                          \
-      return status == US_OK ? table->stem(execution US_SIGNATURE ARGUMENTS) : status;                   \
-    });                                                                                                  \
+#define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS)                                                           \
+  us_status us_##stem(const us_execution* execution US_SIGNATURE SIGNATURE) {                                 \
+    return us::guarded([&] {                                                                                  \
+      const us::Found found = us::find_backend(execution);                                                    \
+      if (found.table == nullptr) return found.status;                                                        \
+      if (found.table->stem == nullptr) return us::no_kernel(execution->backend, US_KERNEL_##NAME);           \
+      const us_status status = us::check_##stem ARGUMENTS;                                                    \
+      return status == US_OK ? found.table->stem(execution US_SIGNATURE ARGUMENTS) : status;                  \
+    });                                                                                                       \
   }
 #include "unitscope/kernels.def"
 #undef US_KERNEL
@@ -94,35 +100,35 @@ const char* us_backend_name(us_backend backend) {
 }
 
 us_status us_backend_available(us_backend backend) {
-  return us::guarded([&] {
-    const us_backend_table* table = nullptr;
-    return us::find_backend(backend, &table);
-  });
+  return us::guarded([&] { return us::find_backend(backend).status; });
 }
 
 const char* us_backend_device(us_backend backend) {
-  const us_backend_table* table = nullptr;
-  const us_status status = us::guarded([&] { return us::find_backend(backend, &table); });
-  return status == US_OK ? table->device() : "";
+  const char* device = "";
+  us::guarded([&] {
+    const us::Found found = us::find_backend(backend);
+    if (found.table != nullptr) device = found.table->device();
+    return found.status;
+  });
+  return device;
 }
 
 us_status us_backend_supports(us_backend backend, us_kernel kernel) {
   return us::guarded([&] {
-    const us_backend_table* table = nullptr;
-    const us_status status = us::find_backend(backend, &table);
-    if (status != US_OK) return status;
-    bool found = false;
+    const us::Found found = us::find_backend(backend);
+    if (found.table == nullptr) return found.status;
+    bool has = false;
     switch (kernel) {
 #define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS) \
   case US_KERNEL_##NAME:                            \
-    found = table->stem != nullptr;                 \
+    has = found.table->stem != nullptr;             \
     break;
 #include "unitscope/kernels.def"
 #undef US_KERNEL
       default:
         return us::fail(US_INVALID_ARGUMENT, "kernel %d is unknown", (int)kernel);
     }
-    return found ? US_OK : us::no_kernel(backend, kernel);
+    return has ? US_OK : us::no_kernel(backend, kernel);
   });
 }
 
@@ -130,17 +136,15 @@ us_status us_memory_allocate(us_backend backend, size_t bytes, void** memory) {
   return us::guarded([&] {
     if (memory == nullptr) return us::fail(US_INVALID_ARGUMENT, "memory must not be NULL");
     *memory = nullptr;
-    const us_backend_table* table = nullptr;
-    const us_status status = us::find_backend(backend, &table);
-    return status == US_OK ? table->allocate(bytes, memory) : status;
+    const us::Found found = us::find_backend(backend);
+    return found.table == nullptr ? found.status : found.table->allocate(bytes, memory);
   });
 }
 
 us_status us_memory_free(us_backend backend, void* memory) {
   return us::guarded([&] {
-    const us_backend_table* table = nullptr;
-    const us_status status = us::find_backend(backend, &table);
-    return status == US_OK ? table->release(memory) : status;
+    const us::Found found = us::find_backend(backend);
+    return found.table == nullptr ? found.status : found.table->release(memory);
   });
 }
 
@@ -152,16 +156,14 @@ us_status us_memory_copy(const us_execution* execution, us_copy direction, void*
     if (bytes > 0 && (to == nullptr || from == nullptr)) {
       return us::fail(US_INVALID_ARGUMENT, "to and from must not be NULL");
     }
-    const us_backend_table* table = nullptr;
-    const us_status status = us::find_backend(execution, &table);
-    return status == US_OK ? table->copy(execution, direction, to, from, bytes) : status;
+    const us::Found found = us::find_backend(execution);
+    return found.table == nullptr ? found.status : found.table->copy(execution, direction, to, from, bytes);
   });
 }
 
 us_status us_synchronize(const us_execution* execution) {
   return us::guarded([&] {
-    const us_backend_table* table = nullptr;
-    const us_status status = us::find_backend(execution, &table);
-    return status == US_OK ? table->synchronize(execution) : status;
+    const us::Found found = us::find_backend(execution);
+    return found.table == nullptr ? found.status : found.table->synchronize(execution);
   });
 }

@@ -34,8 +34,9 @@ std::int64_t slack_of(const PoolAxis& axis, std::int64_t pad_end) {
 us_status check_windows(const char* name, const PoolAxis& axis, std::int64_t pad_end) {
   const std::int64_t slack = slack_of(axis, pad_end);
   if (slack < 0) {
+    const long long padded = axis.size + axis.pad + pad_end;
     return fail(US_INVALID_ARGUMENT, "no window fits: along the %s a kernel of %lld with dilation %lld is larger than %lld padded cells",
-                name, (long long)axis.kernel, (long long)axis.dilation, (long long)(axis.size + axis.pad + pad_end));
+                name, (long long)axis.kernel, (long long)axis.dilation, padded);
   }
   const std::int64_t low = slack / axis.stride + 1;
   const std::int64_t high = ceil_divide(slack, axis.stride) + 1;

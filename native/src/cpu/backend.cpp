@@ -61,7 +61,7 @@ us_status available() {
               choice().refused);
 }
 
-const char* device() { return choice().set->isa; }
+const char* device() { return choice().set != nullptr ? choice().set->isa : ""; }
 
 us_status allocate(size_t bytes, void** memory) {
   *memory = std::malloc(bytes > 0 ? bytes : 1);

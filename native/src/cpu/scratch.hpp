@@ -80,7 +80,8 @@ class RowSink {
 
  private:
   static constexpr std::int64_t kSize = sizeof(T);
-  static constexpr std::int64_t kBlock = 16384 / kSize;
+  // Short, so that writing to memory alternates with computing: 16 KB at a time was up to a third slower.
+  static constexpr std::int64_t kBlock = 1024 / kSize;
   static constexpr std::int64_t kOverrun = 2 * kSlack;
 
   void flush() {

@@ -7,7 +7,7 @@ import { instanceNormalization } from '../src/rules/instance-normalization.js';
 import { layerNormalization } from '../src/rules/layer-normalization.js';
 import { lrn } from '../src/rules/lrn.js';
 import { checkRule, type NodeCase, nodeGraph, normal, relativeError } from './support/check-rule.js';
-import { golden, goldenCases, hasGoldens } from './support/goldens.js';
+import { golden, goldenCases, goldenFloat, hasGoldens } from './support/goldens.js';
 import { differentiateNode } from './support/rule-harness.js';
 
 function positive(seed: number, dims: readonly number[]) {
@@ -120,7 +120,7 @@ describe('lrn', () => {
         };
         await checkRule(lrn.gradient, nodeCase, { seed, components: 16 });
       }),
-      { numRuns: 60, seed: 31 },
+      { numRuns: 40, seed: 31 },
     );
   });
 
@@ -134,35 +134,25 @@ describe('lrn', () => {
 });
 
 describe.skipIf(!hasGoldens)('golden cases', () => {
-  const float = (tensor: string) => {
-    const { dims, data } = golden(tensor);
-    return { dims, data: Float32Array.from(data) };
-  };
-
-  it.each([...goldenCases('LRN')])('$name', ({ name, size, alpha, beta, bias }) => {
+  it.each([...goldenCases('LRN')])('$name', ({ name, size = 0, alpha = 0, beta = 0, bias = 0 }) => {
     expectGolden(name, lrn.gradient, {
       operator: 'LRN',
-      feeds: { x: float(`${name}.x`) },
-      attributes: {
-        size: Number(size),
-        alpha: { float: Number(alpha) },
-        beta: { float: Number(beta) },
-        bias: { float: Number(bias) },
-      },
+      feeds: { x: goldenFloat(`${name}.x`) },
+      attributes: { size, alpha: { float: alpha }, beta: { float: beta }, bias: { float: bias } },
     });
   });
 
-  it.each([...goldenCases('BatchNormalization')])('$name', ({ name, eps }) => {
+  it.each([...goldenCases('BatchNormalization')])('$name', ({ name, eps = 0 }) => {
     expectGolden(name, batchNormalization.gradient, {
       operator: 'BatchNormalization',
-      feeds: { x: float(`${name}.x`) },
+      feeds: { x: goldenFloat(`${name}.x`) },
       constants: {
-        gamma: float(`${name}.gamma`),
-        beta: float(`${name}.beta`),
-        mean: float(`${name}.mean`),
-        var: float(`${name}.var`),
+        gamma: goldenFloat(`${name}.gamma`),
+        beta: goldenFloat(`${name}.beta`),
+        mean: goldenFloat(`${name}.mean`),
+        var: goldenFloat(`${name}.var`),
       },
-      attributes: { epsilon: { float: Number(eps) } },
+      attributes: { epsilon: { float: eps } },
     });
   });
 
@@ -171,7 +161,7 @@ describe.skipIf(!hasGoldens)('golden cases', () => {
     const [y] = evaluate(graph, nodeCase.feeds).values();
     expect(relativeError(y!.data, golden(`${name}.y`).data)).toBeLessThan(1e-10);
     const backward = differentiateNode(graph, rule, { wrt: ['x'] });
-    const all = { ...nodeCase.feeds, signal: float(`${name}.gy`) };
+    const all = { ...nodeCase.feeds, signal: goldenFloat(`${name}.gy`) };
     const gradient = evaluate(backward, all).get('grad_x')!;
     // Factors such as alpha / size are float32 constants of the graph.
     expect(relativeError(gradient.data, golden(`${name}.gx`).data)).toBeLessThan(6e-8);

@@ -3,26 +3,29 @@ import type { Model } from '@unitscope/model';
 import { sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import {
   type Explanation,
+  encodePng,
   heatPicture,
   montage,
   overlayMap,
   type Picture,
   signedPicture,
   type Tile,
-  writePng,
 } from '@unitscope/visualization';
-import { describeInput, samplesOf } from './summary.js';
+import {
+  describeSamples,
+  describeUnit,
+  type Findings,
+  formatNumber,
+  nameClass,
+  samplesOf,
+  topClasses,
+} from './summary.js';
 import { version } from './version.js';
 
 /** What a run of `explain` has to show. */
-export interface Drawing {
+export interface Drawing extends Findings {
   readonly model: Model;
-  readonly inputs: readonly LoadedInput[];
-  readonly explanations: readonly Explanation[];
   readonly preprocessing: Preprocessing;
-  readonly classNames: readonly string[] | undefined;
-  /** The layer of the unit explained; undefined for classes. */
-  readonly layer: string | undefined;
 }
 
 export const STYLES = ['montage', 'map', 'overlay'] as const;
@@ -30,15 +33,18 @@ export type Style = (typeof STYLES)[number];
 
 const MOST_ROWS = 32;
 
-/** Writes the picture of a result: a montage of photo, maps and overlays, or one of them alone at the network's size. */
-export async function drawExplanations(path: string, drawing: Drawing, style: Style): Promise<void> {
+/**
+ * The PNG file of a result: a montage of photo, maps and overlays, or one of them alone at the network's size. The
+ * inputs must be maps, [N, C, H, W].
+ */
+export function drawExplanations(drawing: Drawing, style: Style): Uint8Array {
   const { model, explanations } = drawing;
   const picture = style === 'montage' ? drawMontage(drawing) : drawOne(drawing, style);
-  await writePng(path, picture, {
+  return encodePng(picture, {
     text: {
       Software: `unitscope ${version}`,
       Source: `${model.path ?? ''} sha256 ${model.sha256}`,
-      Description: [...explanations.map(({ method }) => method), ...describeInput(drawing)].join('\n'),
+      Description: [...explanations.map(({ method }) => method), ...describeSamples(drawing)].join('\n'),
     },
   });
 }
@@ -46,23 +52,28 @@ export async function drawExplanations(path: string, drawing: Drawing, style: St
 function drawOne({ inputs, explanations, preprocessing }: Drawing, style: 'map' | 'overlay'): Picture {
   const [explanation] = explanations;
   const [input] = inputs;
-  if (explanation === undefined || input === undefined) throw new UnitscopeError('wrong-use', 'there is nothing to draw');
+  if (explanation === undefined || input === undefined) {
+    throw new UnitscopeError('wrong-use', 'there is nothing to draw');
+  }
   const map = sliceBatch(explanation.map, 0, 1);
   return style === 'map'
     ? drawMap(explanation, map, preprocessing)
     : overlayMap(photoOf(input, 0, preprocessing), map);
 }
 
-function drawMontage({ inputs, explanations, preprocessing, ...rest }: Drawing): Picture {
-  const samples = samplesOf(inputs).slice(0, MOST_ROWS);
-  const photos = inputs.flatMap((input) =>
-    Array.from({ length: input.tensor.dims[0] ?? 0 }, (_, n) => photoOf(input, n, preprocessing)),
+function drawMontage(drawing: Drawing): Picture {
+  const { inputs, explanations, preprocessing } = drawing;
+  const all = inputs.flatMap((input) =>
+    Array.from({ length: input.tensor.dims[0] ?? 0 }, (_, index) => ({ input, index })),
   );
-  const lines = describeInput({ inputs, explanations, preprocessing, ...rest });
-  const tiles = samples.flatMap(({ label }, n): Tile[] => {
-    const photo = photos[n]!;
+  const samples = samplesOf(inputs);
+  const shown = all.slice(0, MOST_ROWS);
+  const single = all.length === 1;
+  const tiles = shown.flatMap(({ input, index }, n): Tile[] => {
+    const photo = photoOf(input, index, preprocessing);
+    const { label } = samples[n]!;
     return [
-      { picture: photo, label },
+      { picture: photo, label: single ? label : `${label}\n${findingOf(drawing, n)}` },
       ...explanations.flatMap((explanation) => {
         const map = sliceBatch(explanation.map, n, n + 1);
         return [
@@ -73,11 +84,38 @@ function drawMontage({ inputs, explanations, preprocessing, ...rest }: Drawing):
       }),
     ];
   });
-  const single = samples.length === 1;
+  if (single) return montage(tiles, { title: describeSamples(drawing).join('\n') });
+  const title = [
+    commonSubject(drawing),
+    shown.length < all.length ? `the first ${shown.length} of ${all.length} samples` : '',
+  ];
   return montage(tiles, {
-    title: single ? lines[0]! : '',
-    ...(single ? {} : { columns: tiles.length / samples.length }),
+    title: title.filter((line) => line !== '').join('\n'),
+    columns: tiles.length / shown.length,
   });
+}
+
+/** The second line of a photo's label: what the network says of it. */
+function findingOf({ explanations, classNames, unit }: Drawing, sample: number): string {
+  const [first] = explanations;
+  if (first === undefined) return '';
+  if (unit !== undefined) return `activation ${formatNumber(first.score[sample]!)}`;
+  const [top] = topClasses(first, sample, 1);
+  if (top === undefined) return '';
+  const name = classNames?.[top.index] ?? '';
+  return `${name === '' ? `class ${top.index},` : name} ${Math.round(100 * top.probability)} %`;
+}
+
+/** What is explained in all samples alike, where that is more than each one's top class. */
+function commonSubject({ explanations, classNames, unit }: Drawing): string {
+  if (unit !== undefined) return describeUnit(unit);
+  const [first] = explanations;
+  const [target] = first?.target ?? [];
+  if (first === undefined || target === undefined || first.target.some((other) => other !== target))
+    return '';
+  return first.target.every((index, n) => index === topClasses(first, n, 1)[0]?.index)
+    ? ''
+    : `explained: ${nameClass(target, classNames)}`;
 }
 
 function drawMap({ form }: Explanation, map: Tensor, { channelOrder }: Preprocessing): Picture {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addExplainCommand } from './commands/explain.js';
@@ -5,17 +6,22 @@ import { addLayersCommand } from './commands/layers.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
-/** Exit codes: 0 done, 1 failed, 2 wrong use. */
-export type ExitCode = 0 | 1 | 2;
+/** Exit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted. */
+export type ExitCode = 0 | 1 | 2 | 130;
+
+const INTERRUPTED = 130;
 
 /**
  * Runs the command `unitscope` with the given arguments.
  *
- * @returns the exit code; errors are printed as one line on the error stream, never thrown
+ * @param signal ends the work; nothing half-written stays behind
+ * @returns the exit code; errors are printed as one line on the error stream, never thrown. The environment variable
+ *   `UNITSCOPE_DEBUG=1` adds where they come from.
  */
 export async function runCommandLine(
   args: readonly string[],
   streams: Streams = { out: process.stdout, err: process.stderr },
+  signal: AbortSignal = new AbortController().signal,
 ): Promise<ExitCode> {
   const program = new Command('unitscope')
     .description('Opens the black box of a convolutional network that arrives as an ONNX file.')
@@ -25,26 +31,30 @@ export async function runCommandLine(
     .configureOutput({
       writeOut: (text) => streams.out.write(text),
       writeErr: (text) => streams.err.write(text),
-      outputError: (text, write) => write(`unitscope: ${text.replace(/^error: /, '').replace(/\n(?=.)/g, ' ')}`),
-    });
-  const interrupt = new AbortController();
-  const onInterrupt = () => interrupt.abort('interrupted');
-  process.once('SIGINT', onInterrupt);
+      outputError: (text, write) =>
+        write(`unitscope: ${text.replace(/^error: /, '').replace(/\n(?=.)/g, ' ')}`),
+    })
+    .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.');
   try {
-    for (const add of [addLayersCommand, addExplainCommand]) {
-      add(program, { streams, signal: interrupt.signal });
-    }
+    for (const add of [addLayersCommand, addExplainCommand]) add(program, { streams, signal });
     await program.parseAsync([...args], { from: 'user' });
     return 0;
   } catch (error) {
+    // Commander has printed its line, or the help that was asked for.
     if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
-    if (error instanceof UnitscopeError) {
-      streams.err.write(`unitscope: ${error.message}\n`);
-      return error.code === 'wrong-use' ? 2 : 1;
-    }
-    streams.err.write(`unitscope: internal error: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    return 1;
-  } finally {
-    process.off('SIGINT', onInterrupt);
+    const interrupted = error instanceof UnitscopeError && error.code === 'aborted';
+    streams.err.write(`unitscope: ${interrupted ? 'interrupted' : lineOf(error)}\n`);
+    const { UNITSCOPE_DEBUG: debug = '' } = process.env;
+    if (debug !== '') streams.err.write(`${inspect(error)}\n`);
+    if (interrupted) return INTERRUPTED;
+    return error instanceof UnitscopeError && error.code === 'wrong-use' ? 2 : 1;
   }
+}
+
+function lineOf(error: unknown): string {
+  if (error instanceof UnitscopeError) return error.message;
+  const reason = (error instanceof Error ? error.message : String(error))
+    .replace(/\s*[\r\n]+\s*/g, ' ')
+    .trim();
+  return `internal error: ${reason}; UNITSCOPE_DEBUG=1 shows where`;
 }

@@ -1,5 +1,6 @@
 import { engineNames } from '@unitscope/model';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
+import type { UnitOfLayer } from '@unitscope/visualization';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 
 /** Options every command that runs a network has. */
@@ -8,7 +9,7 @@ export interface RunOptions {
   readonly quiet?: boolean;
   readonly engine: string;
   readonly threads?: number;
-  readonly batchSize: number;
+  readonly batchSize?: number;
   readonly size?: readonly [height: number, width: number];
 }
 
@@ -16,36 +17,46 @@ export function addRunOptions(command: Command): Command {
   return command
     .option('--json', 'print one JSON record instead of text')
     .option('--quiet', 'print results only')
-    .addOption(new Option('--engine <name>', 'what runs the network').choices([...engineNames]).default('auto'))
+    .addOption(
+      new Option('--engine <name>', 'what runs the network').choices([...engineNames]).default('auto'),
+    )
     .option('--threads <n>', 'threads of one run (all by default)', positiveInteger)
-    .option('--batch-size <n>', 'pictures in one run', positiveInteger, 16)
+    .option('--batch-size <n>', 'pictures in one run (as measured best by default)', positiveInteger)
     .option('--size <h,w>', 'input size, where the network leaves it open', parseSize);
 }
 
 /** A parser of positive integers for commander. */
 export function positiveInteger(text: string): number {
   const number = Number(text);
-  if (!Number.isSafeInteger(number) || number < 1) throw new InvalidArgumentError('It must be a positive integer.');
+  if (!Number.isSafeInteger(number) || number < 1)
+    throw new InvalidArgumentError('It must be a positive integer.');
   return number;
 }
 
 function parseSize(text: string): readonly [number, number] {
   const match = /^(\d+)(?:[,x](\d+))?$/.exec(text);
   const [height, width] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
-  if (match === null || height < 1 || width < 1) throw new InvalidArgumentError('It must be H,W, such as 224,224.');
+  if (match === null || height < 1 || width < 1)
+    throw new InvalidArgumentError('It must be H,W, such as 224,224.');
   return [height, width];
 }
 
-/** `3`, `3,10,12` or `3,mean`: a channel, at a position, where it is strongest, or the mean of its map. */
-export function parseUnit(text: string): { channel: number; position?: readonly [number, number] | 'mean' } {
+/** A unit of a layer that is named apart. */
+export type Unit = Required<Omit<UnitOfLayer, 'layer'>>;
+
+/** `3`, `3,10,12` or `3,mean`: a channel where it is strongest (also `3,max`), at a position, or the mean of its map. */
+export function parseUnit(text: string): Unit {
   const match = /^(\d+)(?:,(?:(\d+),(\d+)|(mean|max)))?$/.exec(text);
   if (match === null) throw new InvalidArgumentError('It must be C, C,Y,X or C,mean, counted from 0.');
   const channel = Number(match[1]);
   if (match[2] !== undefined) return { channel, position: [Number(match[2]), Number(match[3])] };
-  return match[4] === 'mean' ? { channel, position: 'mean' } : { channel };
+  return { channel, position: match[4] === 'mean' ? 'mean' : 'max' };
 }
 
-/** The index of a class given by number, `top1`, or name. Throws `wrong-use` for a name where no names are known. */
+/**
+ * The index of a class given by number, `top1`, or name. Throws `wrong-use` for a name where no names are known or where
+ * several classes have it, `not-found` for one that no class has.
+ */
 export function parseTarget(text: string, classNames: readonly string[] | undefined): number | 'top1' {
   if (text === 'top1') return 'top1';
   if (/^\d+$/.test(text)) return Number(text);
@@ -57,8 +68,13 @@ export function parseTarget(text: string, classNames: readonly string[] | undefi
     );
   }
   const wanted = text.toLowerCase();
-  const index = classNames.findIndex((name) => name.toLowerCase() === wanted);
-  if (index !== -1) return index;
-  throw unknownName('class', text, classNames);
+  const found = [...classNames.keys()].filter((index) => classNames[index]!.toLowerCase() === wanted);
+  const [index] = found;
+  if (index === undefined) throw unknownName('class', text, classNames);
+  if (found.length === 1) return index;
+  throw new UnitscopeError(
+    'wrong-use',
+    `the classes ${found.join(', ')} are all called "${classNames[index]}"; give the number of one`,
+    { subject: text, alternatives: found.map(String) },
+  );
 }
-

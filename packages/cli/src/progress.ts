@@ -1,9 +1,16 @@
 import cliProgress from 'cli-progress';
 import type { Streams } from './streams.js';
 
+export interface Progress {
+  update(done: number, total: number): void;
+  stop(): void;
+}
+
+const silent: Progress = { update() {}, stop() {} };
+
 /** A bar on a terminal; nothing elsewhere, so logs and pipes stay clean. */
-export function createProgress(streams: Streams, label: string, quiet: boolean): Progress {
-  if (quiet || streams.err.isTTY !== true || streams.err !== process.stderr) return silent;
+export function createProgress({ err }: Streams, label: string, quiet: boolean): Progress {
+  if (quiet || err !== process.stderr || !process.stderr.isTTY) return silent;
   const bar = new cliProgress.SingleBar({
     format: `${label} {bar} {value}/{total}`,
     stream: process.stderr,
@@ -13,19 +20,12 @@ export function createProgress(streams: Streams, label: string, quiet: boolean):
   let started = false;
   return {
     update(done, total) {
-      if (!started) bar.start(total, done);
+      if (started) bar.update(done);
+      else bar.start(total, done);
       started = true;
-      bar.update(done);
     },
     stop() {
       if (started) bar.stop();
     },
   };
 }
-
-export interface Progress {
-  update(done: number, total: number): void;
-  stop(): void;
-}
-
-const silent: Progress = { update() {}, stop() {} };

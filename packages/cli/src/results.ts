@@ -1,4 +1,4 @@
-import { type Tensor, UnitscopeError, writeFileAtomic, writeNpy, writeNpz } from '@unitscope/tensor';
+import { type Tensor, UnitscopeError, writeNpy, writeNpz } from '@unitscope/tensor';
 import type { Explanation } from '@unitscope/visualization';
 import type { Drawing } from './drawing.js';
 import { samplesOf, topClasses } from './summary.js';
@@ -8,8 +8,13 @@ const RECORDED_CLASSES = 5;
 
 /** Everything about a result but its maps, for `--json`: what was asked, of what, by what, and what came of it. */
 export function explanationRecord(
-  { model, inputs, explanations, classNames, layer }: Drawing,
-  files: { readonly png?: string; readonly raw?: string; readonly score: string; readonly plan?: boolean },
+  { model, inputs, explanations, classNames, unit }: Drawing,
+  options: {
+    readonly png?: string;
+    readonly raw?: string;
+    readonly score: 'logit' | 'probability';
+    readonly plan?: boolean;
+  },
 ) {
   const [first] = explanations;
   const nameOf = (index: number) => classNames?.[index];
@@ -17,26 +22,33 @@ export function explanationRecord(
     unitscope: version,
     model: { path: model.path, sha256: model.sha256 },
     engine: model.engine,
-    objective: layer === undefined ? { kind: 'class', score: files.score } : { kind: 'unit', layer },
+    objective: unit === undefined ? { kind: 'class', score: options.score } : { kind: 'unit', ...unit },
     inputs: inputs.map((input) => input.record),
     samples: samplesOf(inputs).map(({ path, index }, n) => ({
       path,
       index,
       target: first?.target[n],
-      ...(layer === undefined ? { class: nameOf(first?.target[n] ?? -1) } : { position: first?.position?.[n] }),
+      ...(unit === undefined
+        ? { class: nameOf(first?.target[n] ?? -1) }
+        : { position: first?.position?.[n] }),
       score: first?.score[n],
       ...(first?.logits === undefined
         ? {}
-        : { top: topClasses(first.logits, n, RECORDED_CLASSES).map((entry) => ({ ...entry, class: nameOf(entry.index) })) }),
+        : {
+            top: topClasses(first, n, RECORDED_CLASSES).map((entry) => ({
+              ...entry,
+              class: nameOf(entry.index),
+            })),
+          }),
     })),
     explanations: explanations.map(({ method, map, notes, plan }) => ({
       method,
       dims: map.dims,
       ...rangeOf(map),
       notes,
-      ...(files.plan ? { plan } : {}),
+      ...(options.plan ? { plan } : {}),
     })),
-    files: { png: files.png, raw: files.raw },
+    files: { png: options.png, raw: options.raw },
   };
 }
 
@@ -49,12 +61,10 @@ function rangeOf({ data }: Tensor): { min: number; max: number } {
   return { min, max };
 }
 
-/** Writes the maps of all samples: one array as `.npy`, or each method's under its name as `.npz`. */
-export async function writeRaw(path: string, explanations: readonly Explanation[]): Promise<void> {
-  if (path.endsWith('.npz')) {
-    return writeFileAtomic(path, writeNpz(new Map(explanations.map(({ method, map }) => [method, map]))));
-  }
+/** The file of the maps of all samples: one array as `.npy`, or each method's under its name as `.npz`. */
+export function encodeRaw(path: string, explanations: readonly Explanation[]): Uint8Array {
+  if (path.endsWith('.npz')) return writeNpz(new Map(explanations.map(({ method, map }) => [method, map])));
   const [only] = explanations;
   if (only === undefined) throw new UnitscopeError('wrong-use', 'there is no map to write');
-  return writeFileAtomic(path, writeNpy(only.map));
+  return writeNpy(only.map);
 }

@@ -1,10 +1,10 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import { blankPicture, type Color, type Picture, paste, scalePicture, toRgb } from './picture.js';
-import { CELL_HEIGHT, drawText, textWidth, wrapText } from './text.js';
+import { CELL_HEIGHT, drawText, fitText, textWidth, wrapText } from './text.js';
 
 export interface Tile {
   readonly picture: Picture;
-  /** Drawn below, centred, on at most two lines. May be empty. */
+  /** Drawn below, centred, on at most two lines, or four small ones. Line breaks are kept. May be empty. */
   readonly label: string;
 }
 
@@ -50,13 +50,13 @@ export function montage(tiles: readonly Tile[], options: MontageOptions = {}): P
   const rows = Array.from({ length: Math.ceil(tiles.length / shown) }, (_, row) =>
     tiles.slice(row * shown, (row + 1) * shown).map(({ picture, label }) => ({
       picture: fit(toRgb(picture, background), tileSize),
-      lines: wrapText(label, tileSize, scale, LABEL_LINES),
+      text: fitText(label, tileSize, scale, LABEL_LINES),
     })),
   );
   const layout = rows.map((row) => ({
     // A row is as high as its highest picture: wide photos leave no empty band.
     pictureHeight: Math.max(...row.map(({ picture }) => picture.height)),
-    labelHeight: Math.max(...row.map(({ lines }) => lines.length)) * lineHeight,
+    labelHeight: Math.max(...row.map(({ text }) => text.lines.length * text.scale)) * CELL_HEIGHT,
     row,
   }));
   const titleHeight = titleLines.length === 0 ? 0 : titleLines.length * lineHeight + gap;
@@ -74,13 +74,13 @@ export function montage(tiles: readonly Tile[], options: MontageOptions = {}): P
   }
   let top = titleHeight + gap;
   for (const { pictureHeight, labelHeight, row } of layout) {
-    for (const [column, { picture, lines }] of row.entries()) {
+    for (const [column, { picture, text }] of row.entries()) {
       const left = gap + column * (tileSize + gap);
       const centred = (inside: number) => left + Math.floor((tileSize - inside) / 2);
       paste(canvas, picture, centred(picture.width), top + Math.floor((pictureHeight - picture.height) / 2));
-      for (const [i, line] of lines.entries()) {
-        const y = top + pictureHeight + gap + i * lineHeight;
-        drawText(canvas, line, centred(textWidth(line, scale)), y, { scale, color });
+      for (const [i, line] of text.lines.entries()) {
+        const y = top + pictureHeight + gap + i * CELL_HEIGHT * text.scale;
+        drawText(canvas, line, centred(textWidth(line, text.scale)), y, { scale: text.scale, color });
       }
     }
     top += pictureHeight + labelHeight + (labelHeight > 0 ? gap : 0) + gap;

@@ -69,11 +69,17 @@ function fillSquare(canvas: Picture, left: number, top: number, side: number, co
   }
 }
 
+/** How many characters a line of that many pixels holds, at least one. */
+function charactersIn(width: number, scale: number): number {
+  return Math.max(1, Math.floor((width / scale + 1) / CELL_WIDTH));
+}
+
 /**
- * Breaks a text at spaces into lines of at most `width` pixels, `most` lines at most; what does not fit ends in `...`.
+ * Breaks a text at spaces, and after hyphens and underscores, into lines of at most `width` pixels, `most` lines at
+ * most; a word that is longer than a line breaks anywhere, and what does not fit ends in `...`.
  */
 export function wrapText(text: string, width: number, scale: number, most: number): string[] {
-  const fits = Math.max(1, Math.floor((width / scale + 1) / CELL_WIDTH));
+  const fits = charactersIn(width, scale);
   const lines: string[] = [];
   let rest = toDrawable(text).trim();
   while (rest !== '') {
@@ -85,10 +91,46 @@ export function wrapText(text: string, width: number, scale: number, most: numbe
       lines.push(fits > 3 ? `${rest.slice(0, fits - 3).trimEnd()}...` : rest.slice(0, fits));
       break;
     }
-    const space = rest.lastIndexOf(' ', fits);
-    const end = space > 0 ? space : fits;
+    const end = breakBefore(rest, fits) ?? fits;
     lines.push(rest.slice(0, end).trimEnd());
     rest = rest.slice(end).trimStart();
   }
   return lines;
+}
+
+/** Where a line of at most `fits` characters can end without breaking a word: at a space, or after `-` or `_`. */
+function breakBefore(text: string, fits: number): number | undefined {
+  for (let end = fits; end > 0; end--) {
+    if (text[end] === ' ' || text[end - 1] === '-' || text[end - 1] === '_') return end;
+  }
+  return undefined;
+}
+
+/** Lines of text, and the scale they are to be drawn at. */
+export interface FittedText {
+  readonly lines: readonly string[];
+  readonly scale: number;
+}
+
+/**
+ * A text, whose line breaks are kept, on at most `most` lines of the given scale; at a smaller scale, and then on as
+ * many lines as go into the same height, where that spares breaking a word or cutting the text off.
+ */
+export function fitText(text: string, width: number, scale: number, most: number): FittedText {
+  const given = text.split('\n').filter((line) => line.trim() !== '');
+  const words = given.flatMap((line) => toDrawable(line).match(/[^ _-]*[_-]?/g) ?? []);
+  const longestWord = Math.max(0, ...words.map((word) => word.length));
+  for (let smaller = scale; smaller >= 1; smaller--) {
+    const lines = given.flatMap((line) => wrapText(line, width, smaller, Number.POSITIVE_INFINITY));
+    const room = Math.floor((most * scale) / smaller);
+    if (lines.length <= room && longestWord <= charactersIn(width, smaller)) return { lines, scale: smaller };
+  }
+  // Nothing spares it: every given line gets its share of the room, the last one what is over.
+  let room = most * scale;
+  const lines = given.slice(0, room).flatMap((line, i, shown) => {
+    const wrapped = wrapText(line, width, 1, Math.max(1, Math.floor(room / (shown.length - i))));
+    room -= wrapped.length;
+    return wrapped;
+  });
+  return { lines, scale: 1 };
 }

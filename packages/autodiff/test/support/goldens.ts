@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { ReferenceTensor } from '@unitscope/onnx';
-import { sizeOf } from '@unitscope/tensor';
+import { sizeOf, type Tensor } from '@unitscope/tensor';
 
 const folder = fileURLToPath(new URL('../../../../../shared/goldens/ops/', import.meta.url));
 
@@ -9,10 +9,24 @@ const folder = fileURLToPath(new URL('../../../../../shared/goldens/ops/', impor
 export const hasGoldens = existsSync(`${folder}manifest.json`);
 if (!hasGoldens) console.warn('skipped: the golden cases ../shared/goldens/ops are missing');
 
+/** A case of one operator; which parameters are there depends on the operator. */
 export interface GoldenCase {
   readonly name: string;
   readonly op: string;
-  readonly [parameter: string]: unknown;
+  readonly kernel?: number | readonly number[];
+  readonly stride?: number | readonly number[];
+  readonly pad?: number | readonly number[];
+  readonly dilation?: number;
+  readonly groups?: number;
+  readonly output_padding?: number;
+  readonly ceil?: boolean;
+  readonly count_include_pad?: boolean;
+  readonly transB?: number;
+  readonly size?: number;
+  readonly alpha?: number;
+  readonly beta?: number;
+  readonly bias?: number;
+  readonly eps?: number;
 }
 
 interface Manifest {
@@ -32,6 +46,17 @@ const manifest: Manifest = hasGoldens
 /** The golden cases of one operator. */
 export function goldenCases(operator: string): readonly GoldenCase[] {
   return manifest.cases.filter(({ op }) => op === operator);
+}
+
+/** A parameter that may be one number for both spatial axes. */
+export function pairOf(value: number | readonly number[] = 0): readonly number[] {
+  return typeof value === 'number' ? [value, value] : value;
+}
+
+/** A golden tensor in single precision. */
+export function goldenFloat(name: string): Tensor {
+  const { dims, data } = golden(name);
+  return { dims, data: Float32Array.from(data) };
 }
 
 /** A golden tensor such as `conv0.x`, in double precision. */

@@ -1,34 +1,44 @@
+import { findScore } from '@unitscope/autodiff';
 import {
   describePreprocessing,
-  isArrayPath,
   type LoadedInput,
-  loadInputs,
-  type Preprocessing,
+  PREPROCESSING_NAMES,
   readClassNames,
   readPreprocessing,
 } from '@unitscope/data';
 import type { Model } from '@unitscope/model';
-import { concatBatch, sameDims, UnitscopeError } from '@unitscope/tensor';
-import { type ExplainOptions, type Explanation, explain, type Method, methodNamed, methods } from '@unitscope/visualization';
+import { concatBatch, throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
+import {
+  type ExplainOptions,
+  type Explanation,
+  explain,
+  type Method,
+  methodNamed,
+  methods,
+  type UnitOfLayer,
+} from '@unitscope/visualization';
 import { type Command, Option } from 'commander';
+import { loadBatch } from '../batch.js';
 import { type Drawing, drawExplanations, STYLES, type Style } from '../drawing.js';
 import { loadModel } from '../load-model.js';
-import { addRunOptions, parseTarget, parseUnit, type RunOptions } from '../options.js';
+import { addRunOptions, parseTarget, parseUnit, type RunOptions, type Unit } from '../options.js';
+import { requireOutputs } from '../output-files.js';
 import { createProgress } from '../progress.js';
-import { explanationRecord, writeRaw } from '../results.js';
+import { encodeRaw, explanationRecord } from '../results.js';
 import type { Surroundings } from '../streams.js';
-import { describeInput } from '../summary.js';
+import { describeSamples } from '../summary.js';
+import { formatTable } from '../table.js';
 
 interface ExplainCommandOptions extends RunOptions {
   readonly method: string;
   readonly preprocess?: string;
   readonly classes?: string;
   readonly target?: string;
-  readonly score: 'logit' | 'probability';
+  readonly score?: 'logit' | 'probability';
   readonly layer?: string;
-  readonly unit?: { readonly channel: number; readonly position?: readonly [number, number] | 'mean' };
+  readonly unit?: Unit;
   readonly png?: string;
-  readonly style: Style;
+  readonly style?: Style;
   readonly raw?: string;
   readonly plan?: boolean;
 }
@@ -37,27 +47,51 @@ const DEFAULT_PREPROCESSING = 'imagenet';
 
 /** `unitscope explain MODEL INPUT...`: why a network says what it says about pictures. */
 export function addExplainCommand(program: Command, surroundings: Surroundings): void {
-  const names = methods.map((method) => method.name);
   const command = program
     .command('explain')
-    .description('what the network looks at in pictures, for a class or for a unit of a layer')
+    .description('What a network looks at in pictures, for a class or for a unit of a layer.')
     .argument('<model>', 'the ONNX file')
-    .argument('<input...>', 'pictures, or .npy files of float32 [N, C, H, W]')
-    .option('--method <names>', `${names.join(', ')}; several by commas; or all`, 'guided-backprop')
-    .option('--target <class>', 'class to explain: its number, its name, or top1 (default)')
-    .addOption(
-      new Option('--score <kind>', 'the score before the softmax, or after').choices(['logit', 'probability']).default('logit'),
+    .argument('<input...>', 'pictures, or .npy files of float32 [N, C, H, W], which are fed as they are')
+    .option('--method <names>', 'one of those below, several by commas, or all', 'guided-backprop')
+    .option(
+      '--target <class>',
+      "the class: its number, its name (see --classes), or top1, each picture's own (default)",
     )
-    .option('--layer <name>', 'explain a unit of this layer: a node, a value, or last-conv')
-    .option('--unit <c[,y,x]>', 'the unit: C where it is strongest, C,Y,X or C,mean', parseUnit)
-    .option('--preprocess <preset>', 'imagenet, tf, caffe, cifar10, raw255 or FILE.json (imagenet by default)')
-    .option('--classes <file>', 'names of the classes, JSON or one a line')
+    .addOption(
+      new Option(
+        '--score <kind>',
+        'the class score before the softmax (logit, the default) or after',
+      ).choices(['logit', 'probability']),
+    )
+    .option('--layer <name>', 'explain a unit of this layer instead: a node, a value, or last-conv')
+    .option(
+      '--unit <c[,y,x]>',
+      'the unit: C (where it is strongest), C,Y,X (row and column) or C,mean',
+      parseUnit,
+    )
+    .option(
+      '--preprocess <preset>',
+      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json (default: ${DEFAULT_PREPROCESSING})`,
+    )
+    .option('--classes <file>', 'the names of the classes, as JSON or one on each line')
     .option('--png <file>', 'write a picture')
-    .addOption(new Option('--style <style>', 'what the picture shows').choices([...STYLES]).default('montage'))
+    .addOption(new Option('--style <style>', 'what it shows (montage by default)').choices([...STYLES]))
     .option('--raw <file>', 'write the maps: .npy for one method, .npz for several')
     .option('--plan', 'print which rule every operator got');
   addRunOptions(command).action((model: string, inputs: string[], options: ExplainCommandOptions) =>
     runExplain(model, inputs, options, surroundings),
+  );
+  const summaries = methods.map(({ name, summary }) => [`  ${name}`, summary]);
+  command.addHelpText(
+    'after',
+    `
+Methods:
+${formatTable(undefined, summaries)}
+Examples:
+  All methods side by side, for the class each picture is taken for:
+    unitscope explain net.onnx cat.jpg dog.jpg --method all --classes classes.txt --png maps.png
+  What the strongest place of unit 12 in the last convolution sees, as numbers:
+    unitscope explain net.onnx cat.jpg --layer last-conv --unit 12 --method deconvnet --raw unit.npy`,
   );
 }
 
@@ -69,70 +103,101 @@ async function runExplain(
 ): Promise<void> {
   // Everything that can be refused without the network is refused before it is loaded.
   const chosen = methodsNamed(options.method);
-  if ((options.layer === undefined) !== (options.unit === undefined)) {
-    throw new UnitscopeError('wrong-use', 'a unit is named by --layer and --unit together');
-  }
-  if (options.raw !== undefined) checkRawPath(options.raw, chosen);
-  if (options.style !== 'montage' && (chosen.length > 1 || paths.length > 1)) {
-    throw new UnitscopeError('wrong-use', `--style ${options.style} shows one picture and method; use --style montage`);
-  }
+  requireSense(options, chosen, paths);
+  const { png, raw, classes, style = 'montage', score = 'logit' } = options;
+  const outputs = [png, raw].filter((path) => path !== undefined);
+  await requireOutputs(outputs, [modelPath, ...paths, ...(classes === undefined ? [] : [classes])]);
   const preprocessing = await readPreprocessing(options.preprocess ?? DEFAULT_PREPROCESSING);
-  const classNames = options.classes === undefined ? undefined : await readClassNames(options.classes);
+  const classNames = classes === undefined ? undefined : await readClassNames(classes);
   const target = options.target === undefined ? undefined : parseTarget(options.target, classNames);
 
   const model = await loadModel(modelPath, options);
   try {
-    const inputs = await loadBatch(model, paths, preprocessing, signal);
-    const batch = concatBatch(inputs.map((input) => input.tensor));
-    const total = chosen.length * (batch.dims[0] ?? 0);
-    const progress = createProgress(streams, 'explaining', options.quiet === true || options.json === true);
-    const explanations: Explanation[] = [];
-    try {
-      for (const [i, method] of chosen.entries()) {
-        const before = i * (batch.dims[0] ?? 0);
-        const explainOptions: ExplainOptions = {
-          score: options.score,
-          signal,
-          onProgress: ({ done }) => progress.update(before + done, total),
-          ...(target === undefined ? {} : { target }),
-          ...(options.layer === undefined || options.unit === undefined
-            ? {}
-            : { unit: { layer: options.layer, ...options.unit } }),
-        };
-        explanations.push(await explain(model, method, batch, explainOptions));
-      }
-    } finally {
-      progress.stop();
-    }
+    const unit = unitOf(model, options);
+    if (classNames !== undefined && unit === undefined) requireNames(model, classNames, classes ?? '');
+    if (png !== undefined) requireMaps(model);
+    throwIfAborted(signal);
 
-    const drawing: Drawing = { model, inputs, explanations, preprocessing, classNames, layer: options.layer };
-    if (options.png !== undefined) await drawExplanations(options.png, drawing, options.style);
-    if (options.raw !== undefined) await writeRaw(options.raw, explanations);
-    const record = explanationRecord(drawing, options);
-    if (options.json) {
-      streams.out.write(`${JSON.stringify(record, null, 2)}\n`);
-      return;
-    }
-    if (!options.quiet && inputs.some((input) => input.kind === 'picture')) {
-      const by = options.preprocess === undefined ? ' (the default; see --preprocess)' : '';
-      streams.out.write(`preprocessing ${describePreprocessing(preprocessing)}${by}\n`);
-    }
-    for (const line of describeInput(drawing)) streams.out.write(`${line}\n`);
-    if (options.plan) {
-      for (const { method, plan } of explanations) {
-        streams.out.write(`plan of ${method}\n`);
-        for (const { node, operator, rule } of plan) streams.out.write(`  ${node} (${operator}): ${rule}\n`);
-      }
-    }
-    for (const note of new Set(explanations.flatMap((explanation) => explanation.notes))) {
-      streams.out.write(`note: ${note}\n`);
-    }
-    if (!options.quiet) {
-      for (const written of [options.png, options.raw]) if (written !== undefined) streams.out.write(`wrote ${written}\n`);
-    }
+    const quiet = options.quiet === true || options.json === true;
+    const reading = createProgress(streams, 'reading', quiet);
+    const inputs = await loadBatch(model, paths, preprocessing, {
+      signal,
+      onProgress: ({ done, total }) => reading.update(done, total),
+    }).finally(() => reading.stop());
+    requireOneSample(inputs, style);
+
+    const progress = createProgress(streams, 'explaining', quiet);
+    const explanations = await explainAll(
+      model,
+      chosen,
+      inputs,
+      {
+        score,
+        signal,
+        ...(target === undefined ? {} : { target }),
+        ...(unit === undefined ? {} : { unit }),
+      },
+      (done, total) => progress.update(done, total),
+    ).finally(() => progress.stop());
+
+    const drawing: Drawing = { model, inputs, explanations, preprocessing, classNames, unit };
+    // All files are made before the first is written: what cannot be drawn leaves nothing behind.
+    const files = new Map<string, Uint8Array>();
+    if (png !== undefined) files.set(png, drawExplanations(drawing, style));
+    if (raw !== undefined) files.set(raw, encodeRaw(raw, explanations));
+    throwIfAborted(signal);
+    for (const [path, content] of files) await writeFileAtomic(path, content);
+    const text = options.json
+      ? `${JSON.stringify(explanationRecord(drawing, { ...options, score }), null, 2)}\n`
+      : describe(drawing, options, outputs);
+    streams.out.write(text);
   } finally {
     await model.close();
   }
+}
+
+/** Explains all samples by one method after the other. */
+async function explainAll(
+  model: Model,
+  chosen: readonly Method[],
+  inputs: readonly LoadedInput[],
+  options: ExplainOptions,
+  onProgress: (done: number, total: number) => void,
+): Promise<Explanation[]> {
+  const batch = concatBatch(inputs.map((input) => input.tensor));
+  const count = batch.dims[0] ?? 0;
+  const explanations: Explanation[] = [];
+  onProgress(0, chosen.length * count);
+  for (const [i, method] of chosen.entries()) {
+    explanations.push(
+      await explain(model, method, batch, {
+        ...options,
+        onProgress: ({ done }) => onProgress(i * count + done, chosen.length * count),
+      }),
+    );
+  }
+  return explanations;
+}
+
+/** The result in lines of text. */
+function describe(drawing: Drawing, options: ExplainCommandOptions, outputs: readonly string[]): string {
+  const { inputs, explanations, preprocessing } = drawing;
+  const lines: string[] = [];
+  if (!options.quiet && inputs.some((input) => input.kind === 'picture')) {
+    const by = options.preprocess === undefined ? ' (the default; see --preprocess)' : '';
+    lines.push(`preprocessing ${describePreprocessing(preprocessing)}${by}`);
+  }
+  lines.push(...describeSamples(drawing));
+  if (options.plan) {
+    for (const { method, plan } of explanations) {
+      lines.push(`plan of ${method}`);
+      for (const { node, operator, rule } of plan) lines.push(`  ${node} (${operator}): ${rule}`);
+    }
+  }
+  const notes = new Set(explanations.flatMap((explanation) => explanation.notes));
+  lines.push(...[...notes].map((note) => `note: ${note}`));
+  if (!options.quiet) lines.push(...outputs.map((path) => `wrote ${path}`));
+  return `${lines.join('\n')}\n`;
 }
 
 function methodsNamed(names: string): readonly Method[] {
@@ -141,39 +206,63 @@ function methodsNamed(names: string): readonly Method[] {
   return [...new Set(chosen)];
 }
 
-function checkRawPath(path: string, chosen: readonly Method[]): void {
-  if (path.endsWith('.npz') || (path.endsWith('.npy') && chosen.length === 1)) return;
+/** Throws `wrong-use` for options that cannot be meant together. */
+function requireSense(
+  options: ExplainCommandOptions,
+  chosen: readonly Method[],
+  paths: readonly string[],
+): void {
+  const refuse = (why: string) => new UnitscopeError('wrong-use', why);
+  const { layer, unit, target, score, png, raw, style } = options;
+  if ((layer === undefined) !== (unit === undefined)) {
+    throw refuse('a unit is named by --layer and --unit together');
+  }
+  if (unit !== undefined && target !== undefined) {
+    throw refuse('either a class (--target) or a unit (--layer and --unit) can be explained, not both');
+  }
+  if (unit !== undefined && score !== undefined) throw refuse('--score is about classes; a unit has none');
+  if (png !== undefined && !/\.png$/i.test(png)) throw refuse(`--png ${png}: name the file .png`);
+  if (style !== undefined && png === undefined)
+    throw refuse('--style is about the picture; name it by --png');
+  if (style !== undefined && style !== 'montage' && (chosen.length > 1 || paths.length > 1)) {
+    throw refuse(`--style ${style} shows one sample and one method; use --style montage`);
+  }
+  if (raw === undefined || raw.endsWith('.npz')) return;
+  if (!raw.endsWith('.npy')) throw refuse(`--raw ${raw}: name the file .npy or .npz`);
+  if (chosen.length > 1) {
+    throw refuse(`--raw ${raw} holds one map, ${chosen.length} methods were asked for; name it .npz`);
+  }
+}
+
+function unitOf(model: Model, { layer, unit }: ExplainCommandOptions): Required<UnitOfLayer> | undefined {
+  return layer === undefined || unit === undefined ? undefined : { ...unit, layer: model.layer(layer).name };
+}
+
+/** Throws `bad-input` where the names are those of another network: every one of them could be wrong. */
+function requireNames(model: Model, classNames: readonly string[], path: string): void {
+  const logits = findScore(model.graph)?.logits;
+  const count = model.layers.find(({ value }) => value === logits)?.dims?.[1];
+  if (typeof count !== 'number' || count === classNames.length) return;
   throw new UnitscopeError(
-    'wrong-use',
-    path.endsWith('.npy')
-      ? `${path} holds one map, ${chosen.length} methods were asked for; name it .npz`
-      : `--raw ${path}: name the file .npy or .npz`,
+    'bad-input',
+    `${path} names ${classNames.length} classes, the network has ${count}; give the names it was trained with`,
     { subject: path },
   );
 }
 
-async function loadBatch(
-  model: Model,
-  paths: readonly string[],
-  preprocessing: Preprocessing,
-  signal: AbortSignal,
-): Promise<LoadedInput[]> {
-  const dims = model.input.dims ?? [];
-  const [channels, height, width] = dims.slice(1);
-  const pictures = paths.some((path) => !isArrayPath(path));
-  const shown = `[${dims.join(', ')}]`;
-  if (pictures && (dims.length !== 4 || (typeof channels === 'number' && channels !== 3))) {
-    throw new UnitscopeError('bad-input', `the network takes ${shown}, not pictures; give an .npy file of those dims`);
-  }
-  if (pictures && (typeof height !== 'number' || typeof width !== 'number')) {
-    throw new UnitscopeError('wrong-use', `the network takes pictures of any size, ${shown}; choose one by --size H,W`);
-  }
-  const size = { height: Number(height), width: Number(width) };
-  const inputs = await loadInputs(paths, preprocessing, size, { signal });
-  const [first] = inputs;
-  for (const { path, tensor } of inputs) {
-    if (sameDims(tensor.dims.slice(1), first!.tensor.dims.slice(1))) continue;
-    throw new UnitscopeError('bad-input', `${path} has dims [${tensor.dims.join(', ')}], ${first!.path} [${first!.tensor.dims.join(', ')}]; explain them one by one`);
-  }
-  return inputs;
+function requireMaps({ input }: Model): void {
+  if (input.dims?.length === 4) return;
+  throw new UnitscopeError(
+    'wrong-use',
+    `the network takes [${input.dims?.join(', ')}], of which no picture can be drawn; write the maps by --raw`,
+  );
+}
+
+function requireOneSample(inputs: readonly LoadedInput[], style: Style): void {
+  const count = inputs.reduce((sum, { tensor }) => sum + (tensor.dims[0] ?? 0), 0);
+  if (style === 'montage' || count === 1) return;
+  throw new UnitscopeError(
+    'wrong-use',
+    `--style ${style} shows one sample, ${count} are given; use --style montage`,
+  );
 }

@@ -10,12 +10,14 @@ import { version } from '../version.js';
 export function addLayersCommand(program: Command, { streams }: Surroundings): void {
   const command = program
     .command('layers')
-    .description('what is inside: names, operators, shapes, receptive fields')
+    .description('What is inside a network: names, operators, shapes, receptive fields.')
     .argument('<model>', 'the ONNX file');
   addRunOptions(command).action(async (path: string, options: RunOptions) => {
     const model = await loadModel(path, options);
     try {
-      streams.out.write(options.json ? `${JSON.stringify(record(model), null, 2)}\n` : describe(model, options));
+      streams.out.write(
+        options.json ? `${JSON.stringify(record(model), null, 2)}\n` : describe(model, options),
+      );
     } finally {
       await model.close();
     }
@@ -28,7 +30,12 @@ function record(model: Model) {
 }
 
 function describe(model: Model, { quiet }: RunOptions): string {
-  const rows = model.layers.map((layer) => [layer.name, layer.operator, shapeOf(layer.dims), ...fieldOf(layer)]);
+  const rows = model.layers.map((layer) => [
+    layer.name,
+    layer.operator,
+    shapeOf(layer.dims),
+    ...fieldOf(layer),
+  ]);
   const table = formatTable(['layer', 'operator', 'shape', 'field', 'stride', 'first unit'], rows);
   if (quiet) return table;
   const ends = [model.input, ...model.outputs].map(({ name, dims }) => `${name} ${shapeOf(dims)}`);

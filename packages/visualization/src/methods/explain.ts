@@ -102,7 +102,9 @@ function notesOnSilence({ name }: Method, { dims, data }: Tensor): string[] {
   );
   if (silent.length === 0) return [];
   const which = count === 1 ? 'the map' : `the map of picture ${silent.join(', ')}`;
-  return [`${name}: ${which} is zero everywhere, since no signal reaches the input; try another method or an earlier layer`];
+  return [
+    `${name}: ${which} is zero everywhere, since no signal reaches the input; try another method or an earlier layer`,
+  ];
 }
 
 function objectiveOf({ unit, score = 'logit' }: ExplainOptions): PullbackObjective {

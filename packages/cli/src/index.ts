@@ -1,0 +1,2 @@
+export { type ExitCode, runCommandLine } from './main.js';
+export type { Streams } from './streams.js';
