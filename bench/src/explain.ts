@@ -44,8 +44,19 @@ export async function benchExplain(options: ExplainBenchOptions, log: (line: str
   } finally {
     peer?.close();
   }
-  const machine = { cpu: cpus()[0]?.model ?? 'unknown', threads: options.threads, parallelism: availableParallelism() };
-  return { bench: 'explain', date: new Date().toISOString(), machine, versions, rounds: options.rounds, rows };
+  const machine = {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    threads: options.threads,
+    parallelism: availableParallelism(),
+  };
+  return {
+    bench: 'explain',
+    date: new Date().toISOString(),
+    machine,
+    versions,
+    rounds: options.rounds,
+    rows,
+  };
 }
 
 async function benchOne(

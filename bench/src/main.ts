@@ -26,7 +26,8 @@ program
   .option('--json <file>', 'write the result as JSON')
   .action(async (options) => {
     const result = await benchExplain(options, (line) => console.log(line));
-    if (options.json !== undefined) await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+    if (options.json !== undefined)
+      await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
   });
 
 await program.parseAsync();

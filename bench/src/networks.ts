@@ -1,4 +1,4 @@
-import { type Graph, GraphBuilder, emptyGraph } from '@unitscope/onnx';
+import { emptyGraph, type Graph, GraphBuilder } from '@unitscope/onnx';
 import { Random } from '@unitscope/tensor';
 
 /** The networks of the benchmark, in torchvision's shapes, with seeded weights: speed does not depend on training. */

@@ -22,7 +22,12 @@ export class Peer {
 
   private constructor(python: string, threads: number) {
     // Freed memory stays with the process, so that torch is not timed with page faults: malloc's own knobs.
-    const env = { ...process.env, MALLOC_TRIM_THRESHOLD_: '-1', MALLOC_MMAP_THRESHOLD_: '4294967296', OMP_WAIT_POLICY: 'PASSIVE' };
+    const env = {
+      ...process.env,
+      MALLOC_TRIM_THRESHOLD_: '-1',
+      MALLOC_MMAP_THRESHOLD_: '4294967296',
+      OMP_WAIT_POLICY: 'PASSIVE',
+    };
     const script = fileURLToPath(new URL('../peers/torch_explain.py', import.meta.url));
     this.#process = spawn(python, [script, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env });
     this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();

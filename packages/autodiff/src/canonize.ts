@@ -129,6 +129,9 @@ export function findScore(graph: Graph, outputName?: string): ScoreOutput | unde
 }
 
 /** Dims of a graph input with what the caller knows in their place; see `inferShapes`. */
-export function inferWithInputs(graph: Graph, inputDims: Readonly<Record<string, readonly Dim[]>> | undefined) {
+export function inferWithInputs(
+  graph: Graph,
+  inputDims: Readonly<Record<string, readonly Dim[]>> | undefined,
+) {
   return inferShapes(graph, inputDims === undefined ? {} : { inputs: inputDims });
 }

@@ -1,4 +1,5 @@
 import {
+  cutGraph,
   type Dim,
   type Graph,
   GraphBuilder,
@@ -6,11 +7,10 @@ import {
   type Node,
   nodeLabel,
   type Shapes,
-  cutGraph,
 } from '@unitscope/onnx';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import { canonize, inferWithInputs } from './canonize.js';
-import { chooseRules, type Composite } from './composite.js';
+import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
 import { lowerGraph } from './lower.js';
 import { emitObjective, type Objective } from './objective.js';
@@ -133,19 +133,26 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   for (const value of wrt) {
     const signal = total(value);
     if (signal === undefined) {
-      throw new UnitscopeError('unsupported', `no signal from ${objective.value} reaches ${value}`, { subject: value });
+      throw new UnitscopeError('unsupported', `no signal from ${objective.value} reaches ${value}`, {
+        subject: value,
+      });
     }
     signals.set(value, signal);
   }
   builder.setOutputs([]);
-  const give = (name: string | undefined, outputDims: readonly Dim[] | undefined, type: 'float32' | 'int64') => {
+  const give = (
+    name: string | undefined,
+    outputDims: readonly Dim[] | undefined,
+    type: 'float32' | 'int64',
+  ) => {
     if (name !== undefined) builder.output({ name, type, dims: outputDims });
   };
   const batch = dims.slice(0, 1);
   for (const [value, signal] of signals) give(signal, shapes.dims(value), 'float32');
   give(seed.score, batch, 'float32');
   give(seed.index, batch, 'int64');
-  for (const value of extra) builder.output({ name: value, type: shapes.type(value), dims: shapes.dims(value) });
+  for (const value of extra)
+    builder.output({ name: value, type: shapes.type(value), dims: shapes.dims(value) });
   const compiled = builder.build();
   const lowered = options.lowering === 'native' ? compiled : lowerGraph(compiled, nativeOperators);
   // Lowering may rename a signal that an operator of ours made last; outputs keep their order.
@@ -158,7 +165,11 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
     score: seed.score,
     index: seed.index,
     outputs: extra,
-    plan: path.map((node) => ({ node: node.name || node.outputs[0]!, operator: node.operator, rule: rules.get(node)!.name })),
+    plan: path.map((node) => ({
+      node: node.name || node.outputs[0]!,
+      operator: node.operator,
+      rule: rules.get(node)!.name,
+    })),
     notes: notesOn(composite, path),
   };
 }
@@ -173,9 +184,13 @@ function requireFloat32(shapes: Shapes, values: readonly string[]): void {
   for (const value of values) {
     const type = shapes.type(value);
     if (type !== 'float32') {
-      throw new UnitscopeError('unsupported', `${value} is ${type}; only float32 networks can be differentiated`, {
-        subject: value,
-      });
+      throw new UnitscopeError(
+        'unsupported',
+        `${value} is ${type}; only float32 networks can be differentiated`,
+        {
+          subject: value,
+        },
+      );
     }
   }
 }
@@ -193,7 +208,14 @@ function activeValues(graph: Graph, shapes: Shapes, wrt: readonly string[]): Set
   return active;
 }
 
-const CARRIES_NO_SIGNAL: ReadonlySet<string> = new Set(['Shape', 'Size', 'ConstantOfShape', 'ArgMax', 'ArgMin', 'NonZero']);
+const CARRIES_NO_SIGNAL: ReadonlySet<string> = new Set([
+  'Shape',
+  'Size',
+  'ConstantOfShape',
+  'ArgMax',
+  'ArgMin',
+  'NonZero',
+]);
 
 function isFloat(shapes: Shapes, value: string): boolean {
   let type: string;
@@ -230,17 +252,25 @@ function forbid(composite: Composite, path: readonly Node[]): void {
   for (const node of path) {
     const instead = composite.forbidden?.[node.operator];
     if (instead !== undefined) {
-      throw new UnitscopeError('wrong-use', `${composite.name} is not defined through ${nodeLabel(node)}: ${instead}`, {
-        subject: node.name,
-      });
+      throw new UnitscopeError(
+        'wrong-use',
+        `${composite.name} is not defined through ${nodeLabel(node)}: ${instead}`,
+        {
+          subject: node.name,
+        },
+      );
     }
   }
 }
 
 function notesOn(composite: Composite, path: readonly Node[]): string[] {
   const silent = new Set(composite.silentOn ?? []);
-  const found = [...new Set(path.map((node) => node.operator).filter((operator) => silent.has(operator)))].sort();
+  const found = [
+    ...new Set(path.map((node) => node.operator).filter((operator) => silent.has(operator))),
+  ].sort();
   return found.length === 0
     ? []
-    : [`${composite.name} is defined for ReLU; ${found.join(', ')} keep${found.length === 1 ? 's' : ''} the derivative`];
+    : [
+        `${composite.name} is defined for ReLU; ${found.join(', ')} keep${found.length === 1 ? 's' : ''} the derivative`,
+      ];
 }

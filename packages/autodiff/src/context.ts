@@ -1,4 +1,12 @@
-import { type Dim, type GraphBuilder, type Node, nodeLabel, opsetOf, type Graph, type Shapes } from '@unitscope/onnx';
+import {
+  type Dim,
+  type Graph,
+  type GraphBuilder,
+  type Node,
+  nodeLabel,
+  opsetOf,
+  type Shapes,
+} from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
 import type { RuleContext } from './rule.js';
 
@@ -19,7 +27,9 @@ export function createContext(
   signals: readonly (string | undefined)[],
 ): RuleContext {
   const unsupported = (why: string) =>
-    new UnitscopeError('unsupported', `${nodeLabel(node)} cannot be differentiated: ${why}`, { subject: node.name });
+    new UnitscopeError('unsupported', `${nodeLabel(node)} cannot be differentiated: ${why}`, {
+      subject: node.name,
+    });
   const dims = (value: string): readonly Dim[] => {
     const known = shapes.dims(value);
     if (known === undefined) throw unsupported(`the dims of ${value} cannot be inferred`);

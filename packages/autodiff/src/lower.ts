@@ -29,7 +29,10 @@ export function lowerGraph(graph: Graph, operators: ReadonlyMap<string, NativeOp
       dims: (value) => {
         const dims = shapes.dims(value);
         if (dims !== undefined) return dims;
-        throw new UnitscopeError('unsupported', `${nodeLabel(node)}: the dims of ${value} cannot be inferred`);
+        throw new UnitscopeError(
+          'unsupported',
+          `${nodeLabel(node)}: the dims of ${value} cannot be inferred`,
+        );
       },
       emit: (name, inputs, attributes = {}) => {
         count++;

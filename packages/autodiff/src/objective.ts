@@ -55,9 +55,13 @@ export function emitObjective(
   });
   const [channels] = sizes;
   if (channels === undefined) {
-    throw new UnitscopeError('unsupported', `${value} has dims [${dims.join(', ')}]: it has no units to explain`, {
-      subject: value,
-    });
+    throw new UnitscopeError(
+      'unsupported',
+      `${value} has dims [${dims.join(', ')}]: it has no units to explain`,
+      {
+        subject: value,
+      },
+    );
   }
   const positions = sizes.slice(1).reduce((product, size) => product * size, 1);
   const elements = channels * positions;
@@ -74,7 +78,10 @@ export function emitObjective(
 
   if (objective.kind === 'unit' && objective.position === 'mean') {
     const chosen = emit('Unsqueeze', [oneHot(target, channels), builder.ints([2])]);
-    const spread = emit('Mul', [chosen, builder.floats(new Array(positions).fill(1 / positions), [1, 1, positions])]);
+    const spread = emit('Mul', [
+      chosen,
+      builder.floats(new Array(positions).fill(1 / positions), [1, 1, positions]),
+    ]);
     const rows = emit('Reshape', [spread, builder.ints([-1, elements])]);
     const weighted = start === 'activation' ? emit('Mul', [rows, flat]) : rows;
     return { signal: shaped(weighted), input, score: scoreOf(rows) };
@@ -99,7 +106,10 @@ export function emitObjective(
       builder.ints(new Array(positions).fill(1), [1, 1, positions]),
     ]);
     const plane = emit('GatherElements', [planes, channel], { axis: 1 });
-    const strongest = emit('Reshape', [emit('ArgMax', [plane], { axis: 2, keepdims: 0 }), builder.ints([-1])]);
+    const strongest = emit('Reshape', [
+      emit('ArgMax', [plane], { axis: 2, keepdims: 0 }),
+      builder.ints([-1]),
+    ]);
     index = emit('Add', [emit('Mul', [target, builder.ints(positions)]), strongest]);
   }
   const rows = oneHot(index, elements);

@@ -2,8 +2,8 @@ import { emptyGraph, evaluate, type Graph, GraphBuilder, type PlainAttributes } 
 import { Random, sizeOf, type Tensor } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
 import {
-  type Composite,
   type CompileOptions,
+  type Composite,
   compile,
   deconvnet,
   deconvolution,
@@ -16,7 +16,10 @@ import {
 import { relu } from '../src/rules/relu.js';
 
 /** A network of two blocks, each ReLU named by `reluName`: what an exporter makes of one module, three, or none. */
-function network(reluName: (use: number) => string, options: { softmax?: boolean; batch?: number } = {}): Graph {
+function network(
+  reluName: (use: number) => string,
+  options: { softmax?: boolean; batch?: number } = {},
+): Graph {
   const random = new Random(5);
   const builder = new GraphBuilder(emptyGraph('blocks', 18));
   const weight = (dims: number[]) =>
@@ -90,15 +93,23 @@ describe('the gradient', () => {
   const value = graph.outputs[0]!.name;
   const input = picture();
   const flat = Float64Array.from(input.data);
-  const scoreOf = (element: (values: Float64Array, sample: number) => number, of: string) => (x: Float64Array) => {
-    const values = evaluate(graph, { input: { dims: input.dims, data: x } }, { outputs: [of] }).get(of)!;
-    const size = sizeOf(values.dims.slice(1));
-    return element(values.data.subarray(0, size), 0) + element(values.data.subarray(size), 1);
-  };
+  const scoreOf =
+    (element: (values: Float64Array, sample: number) => number, of: string) => (x: Float64Array) => {
+      const values = evaluate(graph, { input: { dims: input.dims, data: x } }, { outputs: [of] }).get(of)!;
+      const size = sizeOf(values.dims.slice(1));
+      return element(values.data.subarray(0, size), 0) + element(values.data.subarray(size), 1);
+    };
 
   it('of a class is what finite differences give, each sample by its own target', () => {
     const { map } = explain(graph, { kind: 'class', value }, [3, 1]);
-    expectClose(map, numericalGradient(scoreOf((s, sample) => s[sample === 0 ? 3 : 1]!, value), flat), 1e-6);
+    expectClose(
+      map,
+      numericalGradient(
+        scoreOf((s, sample) => s[sample === 0 ? 3 : 1]!, value),
+        flat,
+      ),
+      1e-6,
+    );
   });
 
   it('of -1 is that of the top class, and says which it was', () => {
@@ -114,22 +125,36 @@ describe('the gradient', () => {
   });
 
   it('of a probability goes through the softmax', () => {
-    const soft = (s: Float64Array, k: number) =>
-      Math.exp(s[k]!) / s.reduce((sum, x) => sum + Math.exp(x), 0);
+    const soft = (s: Float64Array, k: number) => Math.exp(s[k]!) / s.reduce((sum, x) => sum + Math.exp(x), 0);
     const { map } = explain(graph, { kind: 'class', value }, [2, 4], gradient, { softmax: true });
-    expectClose(map, numericalGradient(scoreOf((s, n) => soft(s, n === 0 ? 2 : 4), value), flat), 1e-6);
+    expectClose(
+      map,
+      numericalGradient(
+        scoreOf((s, n) => soft(s, n === 0 ? 2 : 4), value),
+        flat,
+      ),
+      1e-6,
+    );
   });
 
   const layer = graph.nodes.find((node) => node.name === 'relu3/Relu')!.outputs[0]!;
 
   it('of a unit at a given position', () => {
     const { map } = explain(graph, { kind: 'unit', value: layer, position: 'given' }, [64 + 20, 9]);
-    expectClose(map, numericalGradient(scoreOf((a, n) => a[n === 0 ? 84 : 9]!, layer), flat), 1e-6);
+    expectClose(
+      map,
+      numericalGradient(
+        scoreOf((a, n) => a[n === 0 ? 84 : 9]!, layer),
+        flat,
+      ),
+      1e-6,
+    );
   });
 
   it('of a unit at its strongest position', () => {
     const { map, score } = explain(graph, { kind: 'unit', value: layer, position: 'max' }, [1, 3]);
-    const strongest = (a: Float64Array, n: number) => Math.max(...a.subarray((n === 0 ? 1 : 3) * 64).subarray(0, 64));
+    const strongest = (a: Float64Array, n: number) =>
+      Math.max(...a.subarray((n === 0 ? 1 : 3) * 64).subarray(0, 64));
     expectClose(map, numericalGradient(scoreOf(strongest, layer), flat), 1e-6);
     expect(score!.reduce((sum, s) => sum + s, 0)).toBeCloseTo(scoreOf(strongest, layer)(flat), 12);
   });
@@ -137,7 +162,10 @@ describe('the gradient', () => {
   it('of the mean of a unit', () => {
     const { map } = explain(graph, { kind: 'unit', value: layer, position: 'mean' }, [0, 2]);
     const mean = (a: Float64Array, n: number) =>
-      a.subarray(n * 128).subarray(0, 64).reduce((sum, x) => sum + x, 0) / 64;
+      a
+        .subarray(n * 128)
+        .subarray(0, 64)
+        .reduce((sum, x) => sum + x, 0) / 64;
     expectClose(map, numericalGradient(scoreOf(mean, layer), flat), 1e-6);
   });
 
@@ -157,7 +185,10 @@ describe('the gradient', () => {
             for (let z = 0; z < 3; z++) {
               let best = 0;
               for (let i = 0; i < 9; i++) {
-                best = Math.max(best, x[n * 256 + c * 64 + (2 * y + Math.floor(i / 3)) * 8 + 2 * z + (i % 3)]!);
+                best = Math.max(
+                  best,
+                  x[n * 256 + c * 64 + (2 * y + Math.floor(i / 3)) * 8 + 2 * z + (i % 3)]!,
+                );
               }
               sum += best;
             }
@@ -168,14 +199,22 @@ describe('the gradient', () => {
       return total;
     };
     // At 0 exactly the ReLU has a kink, where its derivative is 0 by convention.
-    const expected = numericalGradient(tail, activation.data).map((g, i) => (activation.data[i] === 0 ? 0 : g));
+    const expected = numericalGradient(tail, activation.data).map((g, i) =>
+      activation.data[i] === 0 ? 0 : g,
+    );
     expectClose(map, expected, 1e-6);
   });
 
   it('of a given seed is the vector-Jacobian product', () => {
-    const compiled = compile(graph, { objective: { kind: 'seed', value }, wrt: ['input'], composite: gradient });
+    const compiled = compile(graph, {
+      objective: { kind: 'seed', value },
+      wrt: ['input'],
+      composite: gradient,
+    });
     const seed = { dims: [2, 5], data: Float64Array.from([1, -2, 0, 0.5, 3, 0, 1, 1, -1, 2]) };
-    const map = evaluate(compiled.graph, { input, [compiled.targetInput]: seed }).get(compiled.signals.get('input')!)!;
+    const map = evaluate(compiled.graph, { input, [compiled.targetInput]: seed }).get(
+      compiled.signals.get('input')!,
+    )!;
     const product = scoreOf((s, n) => s.reduce((sum, x, k) => sum + x * seed.data[n * 5 + k]!, 0), value);
     expectClose(map.data, numericalGradient(product, flat), 1e-6);
   });
@@ -188,14 +227,17 @@ describe('a ReLU cannot be missed', () => {
     'separate modules': separate,
   };
 
-  it.each([guidedBackprop, deconvolution, deconvnet, gradient])('$name: equal maps however it was written', (composite) => {
-    const maps = Object.values(names).map((name) => {
-      const graph = network(name);
-      return explain(graph, { kind: 'class', value: graph.outputs[0]!.name }, [0, 1], composite).map;
-    });
-    expect(maps[1]).toEqual(maps[0]);
-    expect(maps[2]).toEqual(maps[0]);
-  });
+  it.each([guidedBackprop, deconvolution, deconvnet, gradient])(
+    '$name: equal maps however it was written',
+    (composite) => {
+      const maps = Object.values(names).map((name) => {
+        const graph = network(name);
+        return explain(graph, { kind: 'class', value: graph.outputs[0]!.name }, [0, 1], composite).map;
+      });
+      expect(maps[1]).toEqual(maps[0]);
+      expect(maps[2]).toEqual(maps[0]);
+    },
+  );
 
   it('and the methods differ from each other', () => {
     const graph = network(separate);
@@ -214,7 +256,9 @@ describe('compile', () => {
   it('leaves no operator of our own in a portable graph, and keeps them in a native one', () => {
     const domains = (lowering: 'portable' | 'native') =>
       new Set(
-        compile(graph, { objective, wrt: ['input'], composite: gradient, lowering }).graph.nodes.map((n) => n.domain),
+        compile(graph, { objective, wrt: ['input'], composite: gradient, lowering }).graph.nodes.map(
+          (n) => n.domain,
+        ),
       );
     expect(domains('portable')).toEqual(new Set(['']));
     expect(domains('native')).toEqual(new Set(['', 'unitscope']));
@@ -236,8 +280,8 @@ describe('compile', () => {
 
   it('takes the first assignment that matches, by name, pattern and position', () => {
     const rules = (assignments: Composite['assignments']) =>
-      compile(graph, { objective, wrt: ['input'], composite: withAssignments(guidedBackprop, assignments) }).plan
-        .filter((line) => line.operator === 'Relu')
+      compile(graph, { objective, wrt: ['input'], composite: withAssignments(guidedBackprop, assignments) })
+        .plan.filter((line) => line.operator === 'Relu')
         .map((line) => line.rule);
     const [g, d] = ['relu.guided', 'relu.deconvnet'];
     expect(rules([{ rule: relu.deconvnet, node: 'relu2/Relu' }])).toEqual([g, d, g]);
@@ -247,9 +291,13 @@ describe('compile', () => {
   });
 
   it('names the value that is not there', () => {
-    expect(() => compile(graph, { objective: { kind: 'class', value: 'logit:out' }, wrt: ['input'], composite: gradient })).toThrow(
-      'no value "logit:out"; did you mean "logits:out"?',
-    );
+    expect(() =>
+      compile(graph, {
+        objective: { kind: 'class', value: 'logit:out' },
+        wrt: ['input'],
+        composite: gradient,
+      }),
+    ).toThrow('no value "logit:out"; did you mean "logits:out"?');
   });
 
   it('names the node that has no rule', () => {
@@ -271,7 +319,11 @@ describe('compile', () => {
     const layer = graph.nodes[1]!.outputs[0]!;
     const last = graph.nodes.at(-1)!.outputs[0]!;
     expect(() =>
-      compile(graph, { objective: { kind: 'unit', value: layer, position: 'max' }, wrt: [last], composite: gradient }),
+      compile(graph, {
+        objective: { kind: 'unit', value: layer, position: 'max' },
+        wrt: [last],
+        composite: gradient,
+      }),
     ).toThrow('does not depend on');
   });
 
@@ -288,7 +340,13 @@ describe('compile', () => {
     const constant = (dims: number[], mean: number) =>
       builder.constant({ type: 'float32', dims, data: random.normalTensor(dims, mean, 0.2).data });
     const conv = builder.node('Conv', [input, constant([3, 2, 3, 3], 0), constant([3], 0)]);
-    const norm = builder.node('BatchNormalization', [conv, constant([3], 1), constant([3], 0), constant([3], 0), constant([3], 2)]);
+    const norm = builder.node('BatchNormalization', [
+      conv,
+      constant([3], 1),
+      constant([3], 0),
+      constant([3], 0),
+      constant([3], 2),
+    ]);
     const flat = builder.node('Flatten', [builder.node('Relu', [norm])], { axis: 1 });
     const scores = builder.node('Gemm', [flat, constant([4, 108], 0)], { transB: 1 });
     builder.output({ name: scores, type: 'float32', dims: ['N', 4] });

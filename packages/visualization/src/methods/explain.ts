@@ -107,6 +107,12 @@ function notesOnSilence({ name }: Method, { dims, data }: Tensor): string[] {
   ];
 }
 
+/** `explain` with the method chosen. */
+export function explainBy(method: Method) {
+  return (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
+    explain(model, method, batch, options);
+}
+
 function objectiveOf({ unit, score = 'logit' }: ExplainOptions): PullbackObjective {
   if (unit === undefined) return { kind: 'class', score };
   const { layer, position = 'max' } = unit;

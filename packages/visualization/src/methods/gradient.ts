@@ -1,7 +1,6 @@
 import { gradient as gradientComposite } from '@unitscope/autodiff';
-import type { Model } from '@unitscope/model';
 import { type Tensor, zeros } from '@unitscope/tensor';
-import { type ExplainOptions, type Explanation, explain, type Method } from './explain.js';
+import { explainBy, type Method } from './explain.js';
 
 /** The derivative of the score with respect to every pixel and channel, dS/dx, [N, C, H, W]. */
 export const gradientMethod: Method = {
@@ -50,16 +49,10 @@ function maxOverChannels({ dims, data }: Tensor): Tensor {
 }
 
 /** See `gradientMethod`. */
-export const gradient = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
-  explain(model, gradientMethod, batch, options);
+export const gradient = explainBy(gradientMethod);
 
 /** See `saliencyMapMethod`. */
-export const saliencyMap = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
-  explain(model, saliencyMapMethod, batch, options);
+export const saliencyMap = explainBy(saliencyMapMethod);
 
 /** See `inputTimesGradientMethod`. */
-export const inputTimesGradient = (
-  model: Model,
-  batch: Tensor,
-  options?: ExplainOptions,
-): Promise<Explanation> => explain(model, inputTimesGradientMethod, batch, options);
+export const inputTimesGradient = explainBy(inputTimesGradientMethod);

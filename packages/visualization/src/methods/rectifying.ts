@@ -3,9 +3,7 @@ import {
   deconvolution as deconvolutionComposite,
   guidedBackprop as guidedBackpropComposite,
 } from '@unitscope/autodiff';
-import type { Model } from '@unitscope/model';
-import type { Tensor } from '@unitscope/tensor';
-import { type ExplainOptions, type Explanation, explain, type Method } from './explain.js';
+import { explainBy, type Method } from './explain.js';
 
 /** Guided backpropagation (Springenberg, Dosovitskiy, Brox, Riedmiller 2014), [N, C, H, W]. */
 export const guidedBackpropMethod: Method = {
@@ -38,13 +36,10 @@ export const deconvolutionMethod: Method = {
 };
 
 /** See `guidedBackpropMethod`. */
-export const guidedBackprop = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
-  explain(model, guidedBackpropMethod, batch, options);
+export const guidedBackprop = explainBy(guidedBackpropMethod);
 
 /** See `deconvnetMethod`. */
-export const deconvnet = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
-  explain(model, deconvnetMethod, batch, options);
+export const deconvnet = explainBy(deconvnetMethod);
 
 /** See `deconvolutionMethod`. */
-export const deconvolution = (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
-  explain(model, deconvolutionMethod, batch, options);
+export const deconvolution = explainBy(deconvolutionMethod);
