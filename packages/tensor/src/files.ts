@@ -32,7 +32,8 @@ async function makeFolder(path: string): Promise<void> {
     await attempt();
   } catch (error) {
     const parent = dirname(path);
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT') || parent === path) throw error;
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT') || parent === path)
+      throw error;
     await makeFolder(parent);
     await attempt();
   }
