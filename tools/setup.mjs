@@ -59,26 +59,27 @@ function readStamps() {
   }
 }
 
-function step(name, paths, done, action) {
+/** Runs an action, unless it has succeeded before on the same content of `paths` and what it made is still there. */
+export async function step(name, paths, isThere, action) {
   const hash = hashOf(paths);
-  if (done() && readStamps()[name] === hash) return;
+  if (isThere() && readStamps()[name] === hash) return;
   console.log(`unitscope: ${name}`);
-  action();
+  await action();
   writeFileSync(stampFile, JSON.stringify({ ...readStamps(), [name]: hash }, null, 2));
 }
 
-export function setUp() {
+export async function setUp() {
   const [major, minor] = process.versions.node.split('.').map(Number);
   if (major < 20 || (major === 20 && minor < 19)) {
     fail(`Node ${process.versions.node} is too old; install Node 20.19 or newer (https://nodejs.org)`);
   }
-  step(
+  await step(
     'installing dependencies',
     ['package-lock.json'],
     () => existsSync(join(root, 'node_modules', 'typescript')),
     () => run('npm', ['ci', '--no-audit', '--no-fund']),
   );
-  step(
+  await step(
     'building the native kernels',
     ['native', 'cuda'],
     () => existsSync(join(root, 'native', 'build', 'Release', 'unitscope.node')),
@@ -103,4 +104,4 @@ function requireBuildTools() {
     fail('neither ninja nor make found; install one: apt-get install ninja-build');
 }
 
-if (process.argv[1] === fileURLToPath(import.meta.url)) setUp();
+if (process.argv[1] === fileURLToPath(import.meta.url)) await setUp();

@@ -18,7 +18,7 @@ if (args.length === 0) {
   args = [model, join(data, 'images', 'cc', 'bird.jpg'), '--preprocess', 'caffe', '--classes', classes];
 }
 if (args.length === 1) fail('a picture is missing: npm start -- MODEL.onnx PICTURE.jpg', 2);
-setUp();
+await setUp();
 const given = (option) => args.some((arg) => arg === option || arg.startsWith(`${option}=`));
 const defaults = [
   ...(given('--method') ? [] : ['--method', 'all']),

@@ -3,15 +3,16 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkNativeSources } from './clang-tidy.mjs';
 import { root, run, setUp } from './setup.mjs';
 
-setUp();
+await setUp();
 const bin = (name) => join(root, 'node_modules', '.bin', name);
 run(bin('biome'), ['ci', '--error-on-warnings', '.']);
 run(process.execPath, [join(root, 'tools', 'check-imports.mjs')]);
 if (existsSync(join(root, 'native', '.clang-tidy'))) {
   if (spawnSync('clang-tidy', ['--version'], { stdio: 'ignore' }).status === 0) {
-    run(process.execPath, [join(root, 'tools', 'clang-tidy.mjs')]);
+    await checkNativeSources();
   } else {
     console.log('clang-tidy: SKIPPED, it is not installed (apt-get install clang-tidy)');
   }

@@ -159,13 +159,14 @@ void test_usual_windows(Report& report, us_backend backend) {
 }
 
 void test_random_windows(Report& report, us_backend backend) {
+  constexpr std::size_t kShifts[] = {0, 1, 2, 3, 4};
   Generator generator(3);
   for (int i = 0; i < 400; ++i) {
     us_pool2d_params params = random_params(generator);
     const us_status status = us_pool2d_output_size(&params, generator.integer(0, 1));
     // With dilation a window can miss a small plane altogether, which is refused.
     if (status != US_OK) continue;
-    run_problem(report, backend, {params, static_cast<Values>(i % 4), static_cast<std::size_t>(i % 5), generator.integer(0, 5)});
+    run_problem(report, backend, {params, static_cast<Values>(i % 4), kShifts[i % 5], generator.integer(0, 5)});
   }
 }
 

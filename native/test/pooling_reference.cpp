@@ -26,7 +26,7 @@ PooledReference reference_max_pool(const us_pool2d_params& params, const std::ve
         for (int cell = 0; cell < params.kernel[0] * params.kernel[1]; ++cell) {
           const long at = cell_index(params, row, column, cell / params.kernel[1], cell % params.kernel[1]);
           if (at < 0) continue;
-          const double value = static_cast<double>(x[static_cast<std::size_t>(plane * plane_size + at)]);
+          const auto value = static_cast<double>(x[static_cast<std::size_t>(plane * plane_size + at)]);
           const bool larger = std::isnan(value) ? !std::isnan(best) : value > best;
           if (winner < 0 || larger) {
             winner = cell;
@@ -53,7 +53,7 @@ SumReference reference_unpool(const us_pool2d_params& params, bool overwrite, co
         const int cell = switches[window];
         const long at = cell_index(params, row, column, cell / params.kernel[1], cell % params.kernel[1]);
         const auto target = static_cast<std::size_t>(plane * plane_size + at);
-        const double value = static_cast<double>(y[window]);
+        const auto value = static_cast<double>(y[window]);
         result.sums[target] = overwrite ? value : result.sums[target] + value;
         result.magnitudes[target] += std::fabs(value);
         result.terms[target] = overwrite ? 1 : result.terms[target] + 1;

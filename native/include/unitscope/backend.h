@@ -30,8 +30,8 @@ US_API const char* us_backend_name(us_backend backend);
 
 /*
  * US_OK if the back end works on this machine, else US_UNAVAILABLE with every reason in the message: the library that
- * was not found, the driver that did not answer. The first call for US_BACKEND_CUDA loads libunitscope_cuda.so, which
- * is looked for beside this library, then as the environment variable UNITSCOPE_CUDA_LIBRARY says.
+ * was not found, the driver that did not answer. The first call for US_BACKEND_CUDA loads the file that the environment
+ * variable UNITSCOPE_CUDA_LIBRARY names, else libunitscope_cuda.so beside this library.
  */
 US_API us_status us_backend_available(us_backend backend);
 

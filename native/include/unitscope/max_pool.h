@@ -14,7 +14,8 @@ extern "C" {
  *   y[p,oy,ox] = max over the window of x[p]; switches[p,oy,ox] = r*kernel[1] + c of the cell that won
  *
  * The first maximum in row-major order of the window wins a tie. NaN is larger than every number: a window that holds
- * one gives NaN, and its switch is the first NaN. Exact.
+ * one gives NaN, and its switch is the first NaN. Exact. (ONNX leaves NaN open, and ONNX Runtime 1.30 gives NaN or the
+ * largest number depending on where in the window the NaN lies and on whether Indices are asked for.)
  *
  *   x         [planes, height, width]
  *   y         [planes, out_height, out_width]

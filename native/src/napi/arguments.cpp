@@ -47,7 +47,7 @@ std::int64_t Arguments::integer(const char* name, std::int64_t low, std::int64_t
 void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const {
   const Napi::Value value = from.Get(name);
   if (!value.IsArray() || value.As<Napi::Array>().Length() != 2) reject(std::string(name) + " must be an array of two numbers");
-  const Napi::Object both = value.As<Napi::Object>();
+  const auto both = value.As<Napi::Object>();
   for (std::uint32_t axis = 0; axis < 2; ++axis) {
     to[axis] = static_cast<std::int32_t>(integer_of(both.Get(axis), name, 0, kMaxInt32));
   }
@@ -56,7 +56,7 @@ void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&
 us_pool2d_params Arguments::pool2d() const {
   const Napi::Value value = object_.Get("params");
   if (!value.IsObject()) reject("params must be an object");
-  const Napi::Object from = value.As<Napi::Object>();
+  const auto from = value.As<Napi::Object>();
   const auto size = [&](const char* name) {
     return static_cast<std::int32_t>(integer_of(from.Get(name), name, 0, kMaxInt32));
   };

@@ -14,7 +14,7 @@ import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
 import { lowerGraph } from './lower.js';
 import { emitObjective, type Objective } from './objective.js';
-import { gradientRule, nativeOperators } from './registry.js';
+import { gradientRule } from './registry.js';
 
 export interface CompileOptions {
   readonly objective: Objective;
@@ -154,7 +154,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   for (const value of extra)
     builder.output({ name: value, type: shapes.type(value), dims: shapes.dims(value) });
   const compiled = builder.build();
-  const lowered = options.lowering === 'native' ? compiled : lowerGraph(compiled, nativeOperators);
+  const lowered = options.lowering === 'native' ? compiled : lowerGraph(compiled, options.inputDims);
   // Lowering may rename a signal that an operator of ours made last; outputs keep their order.
   const names = lowered.outputs.map((output) => output.name);
   const [...signalNames] = names.slice(0, wrt.length);

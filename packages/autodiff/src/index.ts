@@ -4,7 +4,7 @@ export { type Assignment, type Composite, type NodeView, withAssignments } from 
 export { gradient } from './composites/gradient.js';
 export { deconvnet, deconvolution, guidedBackprop } from './composites/rectifying.js';
 export { lowerGraph } from './lower.js';
+export { type LoweringContext, type NativeOperator, UNITSCOPE_DOMAIN } from './native-operator.js';
 export type { Objective, StartingSignal, UnitPosition } from './objective.js';
-export { type LoweringContext, type NativeOperator, UNITSCOPE_DOMAIN } from './operators.js';
 export { differentiableOperators, nativeOperators } from './registry.js';
 export type { Rule, RuleContext } from './rule.js';

@@ -1,11 +1,17 @@
-import { type Graph, GraphBuilder, inferShapes, type Node, nodeLabel } from '@unitscope/onnx';
+import { type Dim, type Graph, GraphBuilder, type Node, nodeLabel } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
-import { type NativeOperator, UNITSCOPE_DOMAIN } from './operators.js';
+import { inferWithInputs } from './canonize.js';
+import { UNITSCOPE_DOMAIN } from './native-operator.js';
+import { nativeOperators } from './registry.js';
 
-/** Rewrites every operator of the domain `unitscope` into standard ones, so that any ONNX Runtime runs the graph. */
-export function lowerGraph(graph: Graph, operators: ReadonlyMap<string, NativeOperator>): Graph {
+/**
+ * Rewrites every operator of the domain `unitscope` into standard ones, so that any ONNX Runtime runs the graph.
+ *
+ * @param inputDims dims to take for graph inputs instead of those in the file
+ */
+export function lowerGraph(graph: Graph, inputDims?: Readonly<Record<string, readonly Dim[]>>): Graph {
   if (!graph.nodes.some((node) => node.domain === UNITSCOPE_DOMAIN)) return graph;
-  const shapes = inferShapes(graph);
+  const shapes = inferWithInputs(graph, inputDims);
   // The builder knows every name of the graph, so the lowered nodes, which it appends, take fresh ones.
   const builder = new GraphBuilder(graph);
   const replaced = new Map<string, string>();
@@ -14,12 +20,12 @@ export function lowerGraph(graph: Graph, operators: ReadonlyMap<string, NativeOp
   let count = graph.nodes.length;
   for (const original of graph.nodes) {
     if (original.domain !== UNITSCOPE_DOMAIN) continue;
-    const operator = operators.get(original.operator);
+    const operator = nativeOperators.get(original.operator);
     const node = { ...original, inputs: original.inputs.map(resolve) };
     if (operator === undefined) {
       throw new UnitscopeError('unsupported', `${nodeLabel(node)} has no form in standard operators`, {
         subject: node.operator,
-        alternatives: [...operators.keys()],
+        alternatives: [...nativeOperators.keys()],
       });
     }
     const start = count;

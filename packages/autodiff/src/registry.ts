@@ -1,8 +1,8 @@
 import { type Node, nodeLabel } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
+import type { NativeOperator } from './native-operator.js';
 import { maxPoolGrad } from './operators/max-pool-grad.js';
 import { reluGrad } from './operators/relu-grad.js';
-import type { NativeOperator } from './operators.js';
 import type { Rule } from './rule.js';
 import { add, div, mean, pow, sub, sum } from './rules/arithmetic.js';
 import { averagePool } from './rules/average-pool.js';

@@ -4,7 +4,7 @@ import { CELL_HEIGHT, drawText, fitText, textWidth, wrapText } from './text.js';
 
 export interface Tile {
   readonly picture: Picture;
-  /** Drawn below, centred, on at most two lines, or four small ones. Line breaks are kept. May be empty. */
+  /** Drawn below, centred, on at most three lines, or six small ones. Line breaks are kept. May be empty. */
   readonly label: string;
 }
 
@@ -22,7 +22,7 @@ export interface MontageOptions {
 const WHITE: Color = [255, 255, 255];
 const INK_ON_LIGHT: Color = [24, 24, 24];
 const INK_ON_DARK: Color = [240, 240, 240];
-const LABEL_LINES = 2;
+const LABEL_LINES = 3;
 const TITLE_LINES = 6;
 
 /**

@@ -104,6 +104,18 @@ describe('montage', () => {
     }
   });
 
+  it('keeps line breaks of labels, and makes long words small instead of breaking them', () => {
+    const heightOf = (label: string) =>
+      montage([{ picture: blankPicture(160, 160, red), label }], { tileSize: 160 }).height;
+    const one = heightOf('bird');
+    expect(heightOf('bird\nfinch') - one).toBe(20);
+    expect(heightOf('input-times-gradient') - one).toBe(20);
+    // 14 characters where 13 fit: one line of half the size.
+    expect(heightOf('deconvolutions') - one).toBe(-10);
+    // What nothing makes fit is cut off after six small lines.
+    expect(heightOf('x'.repeat(1000)) - one).toBe(6 * 10 - 20);
+  });
+
   it('lays transparency on the background', () => {
     const clear: Picture = { width: 2, height: 2, channels: 4, data: new Uint8Array(16) };
     const sheet = montage([{ picture: clear, label: '' }], { tileSize: 20, background: green });

@@ -1,5 +1,5 @@
 import { intAttribute, intsAttribute } from '@unitscope/onnx';
-import type { LoweringContext, NativeOperator } from '../operators.js';
+import type { LoweringContext, NativeOperator } from '../native-operator.js';
 
 /** The largest finite float32: minus this loses to every cell, and times a normal difference it is at least 1. */
 const LARGEST = 3.4028234663852886e38;

@@ -1,6 +1,6 @@
 import { floatAttribute, stringAttribute } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
-import type { LoweringContext, NativeOperator } from '../operators.js';
+import type { LoweringContext, NativeOperator } from '../native-operator.js';
 
 /** What happens to the signal R at a rectifier of output y (Simonyan; Springenberg; Zeiler and Fergus). */
 export type ReluGradRule = 'gradient' | 'guided' | 'deconvnet';

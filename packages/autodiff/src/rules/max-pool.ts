@@ -1,5 +1,5 @@
 import { intAttribute, intsAttribute } from '@unitscope/onnx';
-import { UNITSCOPE_DOMAIN } from '../operators.js';
+import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import type { Rule } from '../rule.js';
 import { padsOf, windowOf } from './window.js';
 

@@ -1,5 +1,5 @@
+import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import { type ReluGradRule, reluGrad } from '../operators/relu-grad.js';
-import { UNITSCOPE_DOMAIN } from '../operators.js';
 import type { Rule, RuleContext } from '../rule.js';
 
 /** Signal at the input of a rectifier, from its output: reading the output leaves Conv + Relu to be fused. */

@@ -9,7 +9,7 @@ import {
   type ValueInfo,
 } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
-import type { NativeOperator } from '../../src/operators.js';
+import type { NativeOperator } from '../../src/native-operator.js';
 import type { Rule, RuleContext } from '../../src/rule.js';
 
 export interface DifferentiateNodeOptions {
