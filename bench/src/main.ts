@@ -4,6 +4,7 @@ import { methods } from '@unitscope/visualization';
 import { Command } from 'commander';
 import { benchExplain } from './explain.js';
 import { networks } from './networks.js';
+import { benchEventLoop, benchMemory } from './process.js';
 
 const list = (text: string) => text.split(',').filter((item) => item !== '');
 const numbers = (text: string) => list(text).map(Number);
@@ -29,5 +30,22 @@ program
     if (options.json !== undefined)
       await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
   });
+
+program
+  .command('memory')
+  .description('resident memory over many explanations in one process')
+  .option('--net <name>', 'network', 'squeezenet1_1')
+  .option('--explanations <n>', 'how many', Number, 500)
+  .action(async ({ net, explanations }) => console.log(JSON.stringify(await benchMemory(net, explanations))));
+
+program
+  .command('event-loop')
+  .description('the longest gaps of the main thread while a batch is explained, beside an idle process')
+  .option('--net <name>', 'network', 'squeezenet1_1')
+  .option('--batch <n>', 'pictures', Number, 16)
+  .option('--rounds <n>', 'rounds', Number, 7)
+  .action(async ({ net, batch, rounds }) =>
+    console.log(JSON.stringify(await benchEventLoop(net, batch, rounds))),
+  );
 
 await program.parseAsync();

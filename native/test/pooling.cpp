@@ -216,16 +216,16 @@ void test_bad_switches(Report& report) {
   const us_execution execution{US_BACKEND_CPU, 1, nullptr};
   const std::vector<float> y(8);
   std::vector<float> x(32);
-  for (int window = 0; window < 4; ++window) {
+  for (std::size_t window = 0; window < 4; ++window) {
     for (int value = 0; value < 256; ++value) {
       // The good switch of the window's middle everywhere else.
       std::vector<std::uint8_t> switches(8, 4);
-      switches[static_cast<std::size_t>(4 + window)] = static_cast<std::uint8_t>(value);
+      switches[4 + window] = static_cast<std::uint8_t>(value);
       const bool in_padding = (window < 2 && value < 3) || (window % 2 == 0 && value % 3 == 0);
       const us_status expected = value >= 9 || in_padding ? US_BAD_INPUT : US_OK;
-      report.check(us_pool2d_check_switches(&params, switches.data()) == expected, "check of switch %d in window %d", value, window);
+      report.check(us_pool2d_check_switches(&params, switches.data()) == expected, "check of switch %d in window %zu", value, window);
       report.check(us_unpool(&execution, &params, US_UNPOOL_ACCUMULATE, y.data(), switches.data(), x.data()) == expected,
-                   "unpool of switch %d in window %d", value, window);
+                   "unpool of switch %d in window %zu", value, window);
     }
   }
 }

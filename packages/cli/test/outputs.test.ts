@@ -1,10 +1,20 @@
 import { readFileSync } from 'node:fs';
+import { loadPicture, preprocessingPreset, restorePicture } from '@unitscope/data';
 import { Model } from '@unitscope/model';
-import { Random, readNpy, readNpz } from '@unitscope/tensor';
-import { explain, methodNamed, methods } from '@unitscope/visualization';
+import { concatBatch, Random, readNpy, readNpz, sliceBatch, type Tensor } from '@unitscope/tensor';
+import {
+  encodePng,
+  explain,
+  heatPicture,
+  methodNamed,
+  methods,
+  montage,
+  overlayMap,
+  signedPicture,
+} from '@unitscope/visualization';
 import { describe, expect, it } from 'vitest';
 import { unitscope } from './support/command.js';
-import { pngSize, TemporaryFolder } from './support/files.js';
+import { pngPixels, pngSize, TemporaryFolder } from './support/files.js';
 import { flatNetwork, tinyNetwork } from './support/networks.js';
 
 const folder = new TemporaryFolder();
@@ -66,7 +76,7 @@ describe('--raw', () => {
   });
 });
 
-describe('--png', () => {
+describe('--png', { timeout: 30_000 }, () => {
   it('shows photo, map and overlay of one method, below what was found', async () => {
     const file = folder.at('one.png');
     expect(await run(picture, '--png', file)).toContain(`wrote ${file}\n`);
@@ -83,6 +93,35 @@ describe('--png', () => {
     expect(width).toBe(widthOf(1 + methods.length));
     expect(height).toBeGreaterThan(3 * 224);
     expect(height).toBeLessThan(4 * 224);
+  });
+
+  it('shows the right map in the right place, labelled', async () => {
+    const file = folder.at('places.png');
+    await run(picture, array, '--method', 'gradient,saliency-map', '--preprocess', 'caffe', '--png', file);
+
+    const caffe = preprocessingPreset('caffe');
+    const photo = await loadPicture(picture, caffe, { height: 8, width: 8 });
+    const batch = concatBatch([photo.tensor, tensor]);
+    const loaded = await Model.load(model);
+    const gradient = await explain(loaded, methodNamed('gradient'), batch);
+    const saliency = await explain(loaded, methodNamed('saliency-map'), batch);
+    await loaded.close();
+    const labels = ['noise.png', 'two.npy[0]', 'two.npy[1]'];
+    const tiles = labels.flatMap((label, n) => {
+      const scores = Array.from(gradient.logits!.data.subarray(n * 5, (n + 1) * 5));
+      const top = scores.indexOf(Math.max(...scores));
+      const share = Math.exp(scores[top]!) / scores.reduce((sum, score) => sum + Math.exp(score), 0);
+      const at = (map: Tensor) => sliceBatch(map, n, n + 1);
+      return [
+        {
+          picture: restorePicture(at(batch), caffe),
+          label: `${label}\nclass ${top}, ${Math.round(100 * share)} %`,
+        },
+        { picture: signedPicture(at(gradient.map), { channelOrder: 'bgr' }), label: 'gradient' },
+        { picture: heatPicture(at(saliency.map)), label: 'saliency-map' },
+      ];
+    });
+    expect(pngPixels(file).equals(pngPixels(encodePng(montage(tiles, { columns: 3 }))))).toBe(true);
   });
 
   it('says what is explained in every row where it is no top class', async () => {
@@ -110,8 +149,14 @@ describe('--png', () => {
 
   it.each(['map', 'overlay'])("shows the %s alone at the network's size", async (style) => {
     const file = folder.at(`${style}.png`);
-    await run(picture, '--style', style, '--png', file);
+    await run(picture, '--style', style, '--png', file, '--preprocess', 'raw255');
     expect(pngSize(file)).toEqual([8, 8]);
+    const photo = await loadPicture(picture, preprocessingPreset('raw255'), { height: 8, width: 8 });
+    const loaded = await Model.load(model);
+    const { map } = await explain(loaded, methodNamed('guided-backprop'), photo.tensor);
+    await loaded.close();
+    const expected = style === 'map' ? signedPicture(map) : overlayMap(photo.rgb, map);
+    expect(pngPixels(file).equals(pngPixels(encodePng(expected)))).toBe(true);
   });
 
   it('shows arrays of any number of channels', async () => {

@@ -34,7 +34,7 @@ function makePipe(name: string): string {
   return folder.at(name);
 }
 
-describe('the process', () => {
+describe('the process', { timeout: 30_000 }, () => {
   it('explains, writes and ends with 0', async () => {
     const picture = folder.picture('noise.png').path;
     const png = folder.at('map.png');
@@ -65,7 +65,7 @@ describe('the process', () => {
   });
 });
 
-describe.skipIf(process.platform === 'win32')('Ctrl-C', () => {
+describe.skipIf(process.platform === 'win32')('Ctrl-C', { timeout: 30_000 }, () => {
   it('ends with one line and leaves nothing behind', async () => {
     const pipe = makePipe('first.npy');
     const before = folder.contents();

@@ -54,7 +54,7 @@ for (const { model, preprocess, photos } of NETWORKS) {
   const paths = [`data/models/${model}`, ...Object.keys(photos).map((name) => `data/images/${name}`)];
   const files = paths.map(sharedFile).filter((file) => file !== undefined);
 
-  describe.skipIf(files.length < paths.length)(model, () => {
+  describe.skipIf(files.length < paths.length)(model, { timeout: 60_000 }, () => {
     it('says what the photos show, and explains it by every method', async () => {
       const record = await recordOf(['explain', ...files, '--preprocess', preprocess, '--method', 'all']);
       const found = record.samples.map(({ target }: { target: number }) => target);

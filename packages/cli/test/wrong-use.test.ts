@@ -1,3 +1,4 @@
+import { Random } from '@unitscope/tensor';
 import { describe, expect, it, vi } from 'vitest';
 import { runCommandLine } from '../src/index.js';
 import { unitscope } from './support/command.js';
@@ -50,7 +51,6 @@ describe('wrong use', () => {
   });
 
   it('of a style for one sample with an array of two', async () => {
-    const { Random } = await import('@unitscope/tensor');
     const two = folder.array('two.npy', new Random(1).normalTensor([2, 3, 8, 8]));
     const args = ['explain', model, two, '--style', 'map', '--png', png];
     await expectRefusal(folder, args, 2, /--style map shows one sample, 2 are given/);
