@@ -3,6 +3,7 @@ import { writeFileAtomic } from '@unitscope/tensor';
 import { methods } from '@unitscope/visualization';
 import { Command } from 'commander';
 import { benchExplain } from './explain.js';
+import { benchKernels } from './kernels.js';
 import { networks } from './networks.js';
 import { benchEventLoop, benchMemory } from './process.js';
 
@@ -27,6 +28,19 @@ program
   .option('--json <file>', 'write the result as JSON')
   .action(async (options) => {
     const result = await benchExplain(options, (line) => console.log(line));
+    if (options.json !== undefined)
+      await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  });
+
+program
+  .command('kernels')
+  .description('the native kernels beside the measured copy bandwidth')
+  .option('--threads <counts>', 'thread counts', numbers, [1, availableParallelism()])
+  .option('--only <text>', 'only kernels and cases that contain this', '')
+  .option('--rounds <n>', 'rounds that count', Number, 15)
+  .option('--json <file>', 'write the result as JSON')
+  .action(async (options) => {
+    const result = await benchKernels(options, (line) => console.log(line));
     if (options.json !== undefined)
       await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
   });

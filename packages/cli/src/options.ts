@@ -20,7 +20,7 @@ export function addRunOptions(command: Command): Command {
     .addOption(
       new Option('--engine <name>', 'what runs the network').choices([...engineNames]).default('auto'),
     )
-    .option('--threads <n>', 'threads of one run (all by default)', positiveInteger)
+    .option('--threads <n>', 'threads of one run (as many as the machine has by default)', parseThreads)
     .option('--batch-size <n>', 'pictures in one run (as measured best by default)', positiveInteger)
     .option('--size <h,w>', 'input size, where the network leaves it open', parseSize);
 }
@@ -31,6 +31,15 @@ export function positiveInteger(text: string): number {
   if (!Number.isSafeInteger(number) || number < 1)
     throw new InvalidArgumentError('It must be a positive integer.');
   return number;
+}
+
+// The engine starts every thread it is asked for: a slip of the keyboard must not start a hundred thousand.
+const MOST_THREADS = 1024;
+
+function parseThreads(text: string): number {
+  const threads = positiveInteger(text);
+  if (threads > MOST_THREADS) throw new InvalidArgumentError(`It must be at most ${MOST_THREADS}.`);
+  return threads;
 }
 
 function parseSize(text: string): readonly [number, number] {

@@ -4,7 +4,13 @@ import { Random } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
 import { unitscope } from './support/command.js';
 import { TemporaryFolder } from './support/files.js';
-import { cyclicNetwork, danglingNetwork, flatNetwork, tinyNetwork } from './support/networks.js';
+import {
+  cyclicNetwork,
+  danglingNetwork,
+  flatNetwork,
+  steepNetwork,
+  tinyNetwork,
+} from './support/networks.js';
 import { expectRefusal } from './support/refusals.js';
 
 const folder = new TemporaryFolder();
@@ -66,6 +72,12 @@ function withHugeWeight(graph: Graph): Graph {
       dims: [2 ** 40, ...weight.dims.slice(1)],
     }),
   };
+}
+
+function withWeight(graph: Graph, value: number): Graph {
+  const weight = graph.initializers.get('w1')!;
+  const data = new Float32Array(4 * 3 * 3 * 3).fill(value);
+  return { ...graph, initializers: new Map(graph.initializers).set('w1', { ...weight, data }) };
 }
 
 describe('a picture that is none', () => {
@@ -133,6 +145,23 @@ describe('a network that cannot be explained', () => {
   it('by an operator without a rule is refused, naming node and operator', async () => {
     const sine = await folder.model('sine.onnx', tinyNetwork({ activation: 'Sin' }));
     await refuses(['explain', sine, picture], 1, /no backward rule for node act \(Sin\)/);
+  });
+
+  it('by weights that are NaN is refused, naming the sample', async () => {
+    const broken = await folder.model('nan.onnx', withWeight(tinyNetwork(), Number.NaN));
+    await refuses(
+      ['explain', broken, array],
+      1,
+      /the score of two\.npy\[0\] is NaN; check the weights of .*nan\.onnx/,
+    );
+  });
+
+  it('by a backward pass that overflows is refused, naming the method', async () => {
+    // Its score at zero is zero, its derivative is beyond float32.
+    const steep = await folder.model('steep.onnx', steepNetwork());
+    const zeros = folder.array('zeros.npy', { dims: [2, 3, 4, 4], data: new Float32Array(96) });
+    const args = ['explain', steep, zeros, '--method', 'gradient'];
+    await refuses(args, 1, /the map by gradient of zeros\.npy\[0\] is -?Infinity/);
   });
 
   it('for pictures is refused where it takes none', async () => {

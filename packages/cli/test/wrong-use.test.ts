@@ -25,6 +25,7 @@ describe('wrong use', () => {
     [[...explain, '--style', 'big', '--png', png], /'big' is invalid.* montage, map, overlay/],
     [[...explain, '--engine', 'warp'], /'warp' is invalid.* auto/],
     [[...explain, '--threads', '0'], /'0' is invalid. It must be a positive integer/],
+    [[...explain, '--threads', '100000'], /'100000' is invalid. It must be at most 1024/],
     [[...explain, '--batch-size', '1.5'], /'1\.5' is invalid. It must be a positive integer/],
     [[...explain, '--size', '8by8'], /'8by8' is invalid. It must be H,W, such as 224,224/],
     [[...explain, '--size', '0'], /'0' is invalid. It must be H,W/],

@@ -7,7 +7,13 @@ import {
   readPreprocessing,
 } from '@unitscope/data';
 import type { Model } from '@unitscope/model';
-import { concatBatch, throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
+import {
+  concatBatch,
+  indexOfNonFinite,
+  throwIfAborted,
+  UnitscopeError,
+  writeFileAtomic,
+} from '@unitscope/tensor';
 import {
   type ExplainOptions,
   type Explanation,
@@ -26,7 +32,7 @@ import { requireOutputs } from '../output-files.js';
 import { createProgress } from '../progress.js';
 import { encodeRaw, explanationRecord } from '../results.js';
 import type { Surroundings } from '../streams.js';
-import { describeSamples } from '../summary.js';
+import { describeSamples, samplesOf } from '../summary.js';
 import { formatTable } from '../table.js';
 
 interface ExplainCommandOptions extends RunOptions {
@@ -169,14 +175,32 @@ async function explainAll(
   const explanations: Explanation[] = [];
   onProgress(0, chosen.length * count);
   for (const [i, method] of chosen.entries()) {
-    explanations.push(
-      await explain(model, method, batch, {
-        ...options,
-        onProgress: ({ done }) => onProgress(i * count + done, chosen.length * count),
-      }),
-    );
+    const explanation = await explain(model, method, batch, {
+      ...options,
+      onProgress: ({ done }) => onProgress(i * count + done, chosen.length * count),
+    });
+    requireFinite(model, explanation, inputs);
+    explanations.push(explanation);
   }
   return explanations;
+}
+
+/** Throws `unsupported`, naming the sample, where a network or a backward pass overflows, or has weights that are NaN. */
+function requireFinite({ path }: Model, explanation: Explanation, inputs: readonly LoadedInput[]): void {
+  const { method, map, score } = explanation;
+  const samples = samplesOf(inputs);
+  const refuse = (what: string, value: number, sample: number) =>
+    new UnitscopeError(
+      'unsupported',
+      `${what} of ${samples[sample]?.label} is ${value}; check the weights of ${path} and --preprocess`,
+      path === undefined ? {} : { subject: path },
+    );
+  const unsound = score.findIndex((value) => !Number.isFinite(value));
+  if (unsound !== -1) throw refuse('the score', score[unsound]!, unsound);
+  const broken = indexOfNonFinite(map.data);
+  if (broken === -1) return;
+  const perSample = map.data.length / samples.length;
+  throw refuse(`the map by ${method}`, map.data[broken]!, Math.floor(broken / perSample));
 }
 
 /** The result in lines of text. */

@@ -52,6 +52,22 @@ export function flatNetwork(): Graph {
   return builder.build();
 }
 
+/** Two convolutions of one pixel whose product of weights is beyond float32, then the mean over the map: 2 scores. */
+export function steepNetwork(): Graph {
+  const builder = new GraphBuilder(emptyGraph('steep', 18));
+  const weight = (shape: readonly number[], name: string) => {
+    const data = new Float32Array(shape.reduce((product, size) => product * size, 1)).fill(1e30);
+    return builder.constant({ type: 'float32', dims: shape, data }, name);
+  };
+  const input = builder.input({ name: 'picture', type: 'float32', dims: ['N', 3, 4, 4] });
+  const conv = builder.node('Conv', [input, weight([2, 3, 1, 1], 'w1')], {}, { name: 'conv' });
+  const conv2 = builder.node('Conv', [conv, weight([2, 2, 1, 1], 'w2')], {}, { name: 'conv2' });
+  const mean = builder.node('GlobalAveragePool', [conv2], {}, { name: 'mean' });
+  const scores = builder.node('Flatten', [mean], { axis: 1 }, { name: 'scores' });
+  builder.output({ name: scores, type: 'float32', dims: ['N', 2] });
+  return builder.build();
+}
+
 /** Two nodes that wait for each other. */
 export function cyclicNetwork(): Graph {
   const graph = tinyNetwork();

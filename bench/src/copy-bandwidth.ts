@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { Worker } from 'node:worker_threads';
 
 // The floor every memory-bound kernel is measured against: reading and writing 48 MiB, on as many threads.
@@ -21,7 +22,7 @@ const WORKER = `
 `;
 
 /** GB/s of a copy on `threads` threads, bytes read and bytes written both counted: the best of 30. */
-export async function copyBandwidth(threads) {
+export async function copyBandwidth(threads: number): Promise<number> {
   const gate = new SharedArrayBuffer(8);
   const turns = new Int32Array(gate);
   const workers = await Promise.all(
@@ -30,7 +31,7 @@ export async function copyBandwidth(threads) {
         eval: true,
         workerData: { bytes: Math.ceil(BYTES / threads), gate },
       });
-      await new Promise((resolve) => worker.once('message', resolve));
+      await once(worker, 'message');
       return worker;
     }),
   );
