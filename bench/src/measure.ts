@@ -14,8 +14,9 @@ export interface Timing {
 }
 
 /**
- * Times candidates interleaved: every round runs each once, so that a slow spell of the machine hits them all. The
- * first round warms up and is not counted.
+ * Times candidates interleaved: every round runs each in turn, so that a slow spell of the machine hits them all. Each
+ * run that counts follows one that does not, which brings back what the others have pushed out of the caches (after a
+ * pause of seconds, a network's weights take twice as long). The first round warms up and is not counted.
  */
 export async function measure(candidates: readonly Candidate[], rounds: number): Promise<Timing[]> {
   const times = new Map<string, number[]>(candidates.map(({ name }) => [name, []]));
@@ -23,6 +24,7 @@ export async function measure(candidates: readonly Candidate[], rounds: number):
     for (const { name, run } of candidates) {
       // Thread pools spin for a while after a run; the next candidate starts when they sleep.
       await sleep(30);
+      await run();
       const elapsed = await run();
       if (round > 0) times.get(name)!.push(elapsed);
     }

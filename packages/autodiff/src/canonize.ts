@@ -1,4 +1,5 @@
 import {
+  type Constant,
   type Dim,
   floatAttribute,
   type Graph,
@@ -8,8 +9,10 @@ import {
   intAttribute,
   type Node,
   pruneGraph,
+  tensorAttribute,
   upgradeOpset,
 } from '@unitscope/onnx';
+import { dropsNothing } from './rules/identity.js';
 
 /** The operator-set version every rule is written for. */
 export const RULE_OPSET = 18;
@@ -24,18 +27,30 @@ export function canonize(graph: Graph, keep: ReadonlySet<string>): Graph {
   return pruneGraph(foldBatchNormalization(dropPassThrough(upgradeOpset(graph, RULE_OPSET), kept), kept));
 }
 
-/** Removes nodes that hand their first input on: Identity, and Dropout at inference. */
+/** Removes nodes that hand their first input on: Identity, and Dropout that drops nothing. */
 function dropPassThrough(graph: Graph, kept: ReadonlySet<string>): Graph {
+  const { maker, consumers } = indexGraph(graph);
+  const constant = (value: string): Constant | undefined => {
+    const node = maker(value);
+    return graph.initializers.get(value) ?? (node && tensorAttribute(node, 'value'));
+  };
+  const passesOn = (node: Node): boolean => {
+    if (node.domain !== '' || node.inputs[0] === undefined) return false;
+    const [output, mask = ''] = node.outputs;
+    if (output === undefined || kept.has(output) || kept.has(mask) || consumers(mask).length > 0)
+      return false;
+    return (
+      node.operator === 'Identity' || (node.operator === 'Dropout' && dropsNothing(node, constant) === true)
+    );
+  };
   const source = new Map<string, string>();
   const nodes: Node[] = [];
   for (const node of graph.nodes) {
     const inputs = node.inputs.some((input) => source.has(input))
       ? node.inputs.map((input) => source.get(input) ?? input)
       : node.inputs;
-    const [output, mask] = node.outputs;
-    const passes = node.domain === '' && (node.operator === 'Identity' || node.operator === 'Dropout');
-    if (passes && output !== undefined && !kept.has(output) && (mask === undefined || mask === '')) {
-      source.set(output, inputs[0]!);
+    if (passesOn(node)) {
+      source.set(node.outputs[0]!, inputs[0]!);
     } else {
       nodes.push(inputs === node.inputs ? node : { ...node, inputs });
     }

@@ -360,6 +360,32 @@ describe('compile', () => {
   });
 });
 
+describe('Dropout', () => {
+  const withDropout = (ratio: number, training: boolean) => {
+    const builder = new GraphBuilder(emptyGraph('dropout', 18));
+    const input = builder.input({ name: 'input', type: 'float32', dims: ['N', 4] });
+    const flag = builder.constant({ type: 'bool', dims: [], data: Uint8Array.of(training ? 1 : 0) });
+    const [kept] = builder.nodes('Dropout', [input, builder.floats(ratio), flag], 2, {}, { name: 'drop' });
+    const scores = builder.node('Gemm', [kept!, builder.floats([1, 2, 3, 4], [4, 1])]);
+    builder.output({ name: scores, type: 'float32', dims: ['N', 1] });
+    return builder.build();
+  };
+  const explained = (graph: Graph) => {
+    const objective: Objective = { kind: 'class', value: graph.outputs[0]!.name };
+    return explain(graph, objective, [0], gradient, { input: new Random(1).normalTensor([1, 4]) }).map;
+  };
+
+  it('is passed through at inference, and in training mode with nothing to drop', () => {
+    for (const graph of [withDropout(0.5, false), withDropout(0, true)]) {
+      expect([...explained(graph)]).toEqual([1, 2, 3, 4]);
+    }
+  });
+
+  it('is refused in training mode, by its name', () => {
+    expect(() => explained(withDropout(0.5, true))).toThrow('drop (Dropout) cannot be differentiated');
+  });
+});
+
 describe('findScore', () => {
   it('finds what enters the softmax', () => {
     const graph = network(separate, { softmax: true });

@@ -115,7 +115,7 @@ export class Model {
    */
   static async load(source: string | Uint8Array | Graph, options: ModelOptions = {}): Promise<Model> {
     const { threads, batchSize, engine = 'auto' } = options;
-    requireCount('threads', threads);
+    requireCount('threads', threads, MAX_THREADS);
     requireCount('batchSize', batchSize);
     const path = typeof source === 'string' ? source : undefined;
     const graph =
@@ -282,7 +282,7 @@ function inputDimsOf(input: ValueInfo, given: readonly Dim[] | undefined): reado
   if (dims === undefined || dims.length === 0) {
     throw new UnitscopeError(
       'unsupported',
-      `the file does not say the dims of input "${input.name}"; give inputDims, such as N,3,224,224`,
+      `the file does not say the dims of input "${input.name}"; say them by inputDims (--size on the command line)`,
       { subject: input.name },
     );
   }
@@ -302,8 +302,11 @@ function inputDimsOf(input: ValueInfo, given: readonly Dim[] | undefined): reado
   );
 }
 
-function requireCount(option: string, value: number | undefined): void {
-  if (value === undefined || (Number.isSafeInteger(value) && value > 0)) return;
+// ONNX Runtime starts as many threads as it is asked for, and hangs when it cannot have them.
+const MAX_THREADS = 1024;
+
+function requireCount(option: string, value: number | undefined, most = Number.MAX_SAFE_INTEGER): void {
+  if (value === undefined || (Number.isSafeInteger(value) && value > 0 && value <= most)) return;
   throw new UnitscopeError('wrong-use', `${option} must be a positive integer, got ${value}`, {
     subject: option,
   });

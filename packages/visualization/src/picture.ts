@@ -34,7 +34,12 @@ export function blankPicture(width: number, height: number, color: Color): Pictu
     throw new UnitscopeError('wrong-use', `a picture cannot be ${width}x${height} pixels; make it smaller`);
   }
   const data = new Uint8Array(width * height * 3);
-  for (let i = 0; i < data.length; i += 3) data.set(color, i);
+  const [red, green, blue] = color;
+  for (let i = 0; i < data.length; i += 3) {
+    data[i] = red;
+    data[i + 1] = green;
+    data[i + 2] = blue;
+  }
   return { width, height, channels: 3, data };
 }
 

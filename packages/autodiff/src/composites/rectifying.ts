@@ -7,7 +7,7 @@ import { relu } from '../rules/relu.js';
 // The methods that change the ReLU's rule. Their papers speak of ReLU alone; Clip(0, c), the ReLU6 of mobile
 // networks, is one of its kind and gets the same rule. Every other activation keeps its derivative.
 
-const startAtLogits = 'explain the class score before it (--score logit)';
+const startAtLogits = 'explain the score before the softmax';
 const forbidden = { Softmax: startAtLogits, LogSoftmax: startAtLogits };
 const silentOn = [
   'LeakyRelu',

@@ -1,9 +1,26 @@
-import { intAttribute } from '@unitscope/onnx';
+import { type Constant, intAttribute, type Node } from '@unitscope/onnx';
 import type { Rule } from '../rule.js';
 import { isLeftOut } from './axes.js';
 import { isFloat, pointwise } from './pointwise.js';
 
 export const identity = { gradient: pointwise('Identity', ({ dy }) => dy) };
+
+/**
+ * Whether a Dropout drops nothing: at inference, or with a ratio of 0, as exporters write a dropout that is switched off.
+ * Undefined where that is decided at run time.
+ */
+export function dropsNothing(
+  node: Node,
+  constant: (value: string) => Constant | undefined,
+): boolean | undefined {
+  const scalar = (input: number): number | undefined => {
+    const known = constant(node.inputs[input]!);
+    return known === undefined ? undefined : Number(known.data[0]);
+  };
+  const [ratio, training] = [isLeftOut(node, 1) ? 0.5 : scalar(1), isLeftOut(node, 2) ? 0 : scalar(2)];
+  if (training === 0 || ratio === 0) return true;
+  return training === undefined ? undefined : false;
+}
 
 /** Dropout at inference: nothing is dropped. Throws `unsupported` in training mode. */
 export const dropout = {
@@ -11,11 +28,8 @@ export const dropout = {
     name: 'dropout.gradient',
     operator: 'Dropout',
     backward: (context) => {
-      const training = 2;
-      if (!isLeftOut(context.node, training)) {
-        const { data } = context.requireConstant(training, 'training_mode');
-        if (Number(data[0]) !== 0)
-          throw context.unsupported('it is in training mode; export the network for inference');
+      if (dropsNothing(context.node, context.constant) !== true) {
+        throw context.unsupported('it is in training mode; export the network for inference');
       }
       return [context.needs(0) ? context.signal(0) : undefined];
     },
