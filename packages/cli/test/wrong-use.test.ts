@@ -34,7 +34,7 @@ describe('wrong use', () => {
     [[...explain, '--unit', '1'], /--layer and --unit together/],
     [[...explain, '--layer', 'conv', '--unit', '1', '--target', '1'], /--target.*not both/],
     [[...explain, '--layer', 'conv', '--unit', '1', '--score', 'logit'], /--score is about classes/],
-    [[...explain, '--score', 'probability'], /guided-backprop.*Softmax.*--score logit/],
+    [[...explain, '--score', 'probability'], /guided-backprop.*Softmax.*before the softmax/],
     [[...explain, '--png', folder.at('x.jpg')], /x\.jpg: name the file \.png/],
     [[...explain, '--raw', folder.at('x.txt')], /x\.txt: name the file \.npy or \.npz/],
     [
