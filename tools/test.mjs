@@ -17,4 +17,4 @@ if (existsSync(join(root, 'native', '.clang-tidy'))) {
     console.log('clang-tidy: SKIPPED, it is not installed (apt-get install clang-tidy)');
   }
 }
-run(bin('turbo'), ['run', 'test', '--concurrency=1', ...process.argv.slice(2)]);
+run(bin('turbo'), ['run', 'test', '--concurrency=1', '--continue', ...process.argv.slice(2)]);

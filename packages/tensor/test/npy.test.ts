@@ -93,7 +93,7 @@ describe('.npy', () => {
     expect([...new Float32Array(new Uint8Array(doubled).buffer)]).toEqual([2, 8, 4, 10, 6, 12]);
     const back = execFileSync('python3', [
       '-c',
-      'import sys, numpy as n; n.save(sys.stdout.buffer, n.arange(6, dtype="i8").reshape(2, 3))',
+      'import io, sys, numpy as n; f = io.BytesIO(); n.save(f, n.arange(6, dtype="i8").reshape(2, 3)); sys.stdout.buffer.write(f.getvalue())',
     ]);
     expect(readNpy(new Uint8Array(back))).toEqual({
       dims: [2, 3],
