@@ -3,6 +3,8 @@
 
 #include <stddef.h>
 
+#include "unitscope/mask_backward.h"
+#include "unitscope/mask_forward.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
 #include "unitscope/pool2d.h"

@@ -4,10 +4,13 @@
 
 #include "unitscope/backend.h"
 #include "unitscope/execution.h"
+#include "unitscope/mask_backward.h"
+#include "unitscope/mask_forward.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
+#include "unitscope/template_mask.h"
 #include "unitscope/unpool.h"
 
 #endif

@@ -18,7 +18,11 @@ const char* name_of(napi_typedarray_type type) {
   return index < sizeof kNames / sizeof *kNames ? kNames[index] : "typed array of another kind";
 }
 
-std::size_t size_of(napi_typedarray_type type) { return type == napi_float32_array ? sizeof(float) : 1; }
+std::size_t size_of(napi_typedarray_type type) {
+  if (type == napi_float32_array) return sizeof(float);
+  if (type == napi_int32_array) return sizeof(std::int32_t);
+  return 1;
+}
 
 bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
 
@@ -42,6 +46,12 @@ std::int64_t Arguments::integer_of(const Napi::Value& value, const char* name, s
 
 std::int64_t Arguments::integer(const char* name, std::int64_t low, std::int64_t high) const {
   return integer_of(object_.Get(name), name, low, high);
+}
+
+float Arguments::number(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsNumber()) reject(std::string(name) + " must be a number");
+  return value.As<Napi::Number>().FloatValue();
 }
 
 void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const {
@@ -71,6 +81,15 @@ us_pool2d_params Arguments::pool2d() const {
   pair(from, "padBegin", params.pad_begin);
   pair(from, "padEnd", params.pad_end);
   pair(from, "dilation", params.dilation);
+  return params;
+}
+
+us_mask_params Arguments::mask() const {
+  us_mask_params params{};
+  params.batch = integer("batch", 0, kMaxSafeInteger);
+  params.channels = integer("channels", 0, kMaxSafeInteger);
+  params.size = static_cast<std::int32_t>(integer("size", 0, kMaxInt32));
+  params.height = number("height");
   return params;
 }
 

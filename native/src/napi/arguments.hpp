@@ -17,7 +17,9 @@ class Arguments {
   explicit Arguments(const Napi::CallbackInfo& info);
 
   std::int64_t integer(const char* name, std::int64_t low, std::int64_t high) const;
+  float number(const char* name) const;
   us_pool2d_params pool2d() const;
+  us_mask_params mask() const;
 
   /// A typed array of exactly `count` elements; its memory and a reference to it go to the job.
   template <typename T>
@@ -38,6 +40,7 @@ class Arguments {
  private:
   static napi_typedarray_type type_of(const float* /*tag*/) { return napi_float32_array; }
   static napi_typedarray_type type_of(const std::uint8_t* /*tag*/) { return napi_uint8_array; }
+  static napi_typedarray_type type_of(const std::int32_t* /*tag*/) { return napi_int32_array; }
 
   Buffer& array(const char* name, napi_typedarray_type type, std::int64_t count, bool written);
   std::int64_t integer_of(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) const;

@@ -19,6 +19,14 @@ export interface Pool2dParams {
   readonly dilation: readonly [number, number];
 }
 
+/** Square maps and the height of their templates, as the addon takes them. */
+export interface MaskParams {
+  readonly batch: number;
+  readonly channels: number;
+  readonly size: number;
+  readonly height: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -40,11 +48,32 @@ export interface KernelArguments {
     readonly dy: Float32Array;
     readonly dx: Float32Array;
   };
+  readonly maskForward: MaskParams & {
+    readonly location: number;
+    readonly x: Float32Array;
+    readonly beta: Float32Array;
+    readonly y: Float32Array;
+    readonly mu: Int32Array;
+  };
+  readonly maskBackward: MaskParams & {
+    readonly withX: number;
+    readonly dy: Float32Array;
+    readonly x: Float32Array;
+    readonly beta: Float32Array;
+    readonly mu: Int32Array;
+    readonly dx: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
 
-export const KERNEL_NAMES = ['maxPool', 'unpool', 'maxPoolBackward'] as const satisfies KernelName[];
+export const KERNEL_NAMES = [
+  'maxPool',
+  'unpool',
+  'maxPoolBackward',
+  'maskForward',
+  'maskBackward',
+] as const satisfies KernelName[];
 
 export interface AddonExecution {
   readonly backend: number;
@@ -107,9 +136,14 @@ function load(): Addon {
           `${place} has binary interface ${String(versionOf(loaded))}, ${ABI_VERSION} is needed: build it again`,
         );
       } else if (isAddon(loaded)) {
-        const { backends, maxPoolSync, unpoolSync, maxPoolBackwardSync } = loaded;
-        const now = { maxPool: maxPoolSync, unpool: unpoolSync, maxPoolBackward: maxPoolBackwardSync };
-        return { backends, later: loaded, now };
+        const now = {
+          maxPool: loaded.maxPoolSync,
+          unpool: loaded.unpoolSync,
+          maxPoolBackward: loaded.maxPoolBackwardSync,
+          maskForward: loaded.maskForwardSync,
+          maskBackward: loaded.maskBackwardSync,
+        };
+        return { backends: loaded.backends, later: loaded, now };
       } else {
         tried.push(`${place} lacks kernels of this version: build it again`);
       }

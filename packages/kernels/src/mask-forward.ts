@@ -1,0 +1,80 @@
+import { sizeOf, type Tensor, unknownName } from '@unitscope/tensor';
+import type { BackendName, KernelOptions } from './backend.js';
+import { type KernelCall, run, runSync } from './call.js';
+import { outputArray, requireDims } from './pooling.js';
+import { maskForwardReference } from './reference/mask-forward.js';
+import { resolveMask, type TemplateShape } from './template-mask.js';
+
+/**
+ * Where the part of a map is taken to be: at its largest value, the first in row-major order, as in the paper; or at the
+ * rounded centroid of the map, as in the released code.
+ */
+export type MaskLocation = 'argmax' | 'centroid';
+
+const LOCATIONS = { argmax: 0, centroid: 1 } as const satisfies Record<MaskLocation, number>;
+
+export interface MaskForwardOptions extends KernelOptions, TemplateShape {
+  /** Default `argmax`. */
+  readonly location?: MaskLocation;
+  /** Arrays to write to instead of new ones. */
+  readonly into?: { readonly y?: Float32Array; readonly mu?: Int32Array };
+}
+
+export interface MaskForwardResult {
+  /** The masked maps, dims as `x`. */
+  readonly y: Tensor;
+  /** The cell of each map's part, row * n + column; dims as `x` without the last two. */
+  readonly mu: Tensor<Int32Array>;
+  readonly backend: BackendName;
+}
+
+interface Prepared {
+  readonly call: KernelCall<'maskForward'>;
+  readonly result: Omit<MaskForwardResult, 'backend'>;
+}
+
+function prepare(x: Tensor, options: MaskForwardOptions): Prepared {
+  const { location = 'argmax', into = {} } = options;
+  if (LOCATIONS[location] === undefined)
+    throw unknownName('location', String(location), Object.keys(LOCATIONS), 'wrong-use');
+  const { params, beta } = resolveMask(x.dims, options);
+  requireDims('x', x, x.dims);
+  const places = x.dims.slice(0, -2);
+  const y = outputArray('y', into.y, sizeOf(x.dims), (size) => new Float32Array(size));
+  const mu = outputArray('mu', into.mu, sizeOf(places), (size) => new Int32Array(size));
+  return {
+    call: {
+      kernel: 'maskForward',
+      arguments: { ...params, location: LOCATIONS[location], x: x.data, beta, y, mu },
+      runReference: () => {
+        const expected = maskForwardReference(params, location, x.data, beta);
+        y.set(expected.y);
+        mu.set(expected.mu);
+      },
+    },
+    result: { y: { dims: [...x.dims], data: y }, mu: { dims: places, data: mu } },
+  };
+}
+
+/**
+ * Masks every map with the template of its own part: y = max(x * T_mu, 0), elementwise, with
+ * T_mu[i,j] = height * max(1 - beta * (|i - mu_i| + |j - mu_j|) / n, -1) (Zhang, Wu and Zhu, CVPR 2018, Eq 8-9 of the
+ * survey). Meant for maps after a ReLU: those are kept around the part, and are 0 from a distance of n / beta cells on. A
+ * map of zeros has its part at cell 0 and stays zero. Where x is negative the equation holds all the same, and gives
+ * something positive away from the part.
+ *
+ * Throws `bad-input` for maps that are not square. The arrays must not be transferred or written to until the promise is
+ * settled.
+ *
+ * @param x activation maps, `[..., channels, n, n]`
+ */
+export async function maskForward(x: Tensor, options: MaskForwardOptions = {}): Promise<MaskForwardResult> {
+  const { call, result } = prepare(x, options);
+  return { ...result, backend: await run(call, options) };
+}
+
+/** As `maskForward`, on the calling thread: for small work. */
+export function maskForwardSync(x: Tensor, options: MaskForwardOptions = {}): MaskForwardResult {
+  const { call, result } = prepare(x, options);
+  return { ...result, backend: runSync(call, options) };
+}
