@@ -74,6 +74,23 @@ us_pool2d_params Arguments::pool2d() const {
   return params;
 }
 
+double Arguments::number(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsNumber()) reject(std::string(name) + " must be a number");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
+us_mi_params Arguments::mutual_information() const {
+  us_mi_params params{};
+  params.batch = integer("batch", 0, kMaxSafeInteger);
+  params.channels = integer("channels", 0, kMaxSafeInteger);
+  params.size = static_cast<std::int32_t>(integer("size", 0, kMaxInt32));
+  params.tau = number("tau");
+  params.beta = number("beta");
+  params.alpha = number("alpha");
+  return params;
+}
+
 std::int64_t Arguments::count(std::initializer_list<std::int64_t> sizes) const {
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {

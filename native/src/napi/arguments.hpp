@@ -18,6 +18,8 @@ class Arguments {
 
   std::int64_t integer(const char* name, std::int64_t low, std::int64_t high) const;
   us_pool2d_params pool2d() const;
+  double number(const char* name) const;
+  us_mi_params mutual_information() const;
 
   /// A typed array of exactly `count` elements; its memory and a reference to it go to the job.
   template <typename T>

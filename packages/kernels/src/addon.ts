@@ -19,6 +19,16 @@ export interface Pool2dParams {
   readonly dilation: readonly [number, number];
 }
 
+/** Maps and templates as the addon takes them. */
+export interface MiParams {
+  readonly batch: number;
+  readonly channels: number;
+  readonly size: number;
+  readonly tau: number;
+  readonly beta: number;
+  readonly alpha: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -40,11 +50,37 @@ export interface KernelArguments {
     readonly dy: Float32Array;
     readonly dx: Float32Array;
   };
+  readonly templateScores: MiParams & { readonly x: Float32Array; readonly scores: Float32Array };
+  readonly miLoss: MiParams & {
+    readonly x: Float32Array;
+    readonly constantZ: number;
+    readonly logZ: Float32Array;
+    readonly loss: Float32Array;
+  };
+  readonly miGradient: MiParams & {
+    readonly mode: number;
+    readonly magnitude: number;
+    readonly positiveWeight: number;
+    readonly negativeWeight: number;
+    readonly x: Float32Array;
+    readonly targets: Uint8Array;
+    readonly slopes: Float32Array;
+    readonly constantZ: number;
+    readonly logZ: Float32Array;
+    readonly dx: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
 
-export const KERNEL_NAMES = ['maxPool', 'unpool', 'maxPoolBackward'] as const satisfies KernelName[];
+export const KERNEL_NAMES = [
+  'maxPool',
+  'unpool',
+  'maxPoolBackward',
+  'templateScores',
+  'miLoss',
+  'miGradient',
+] as const satisfies KernelName[];
 
 export interface AddonExecution {
   readonly backend: number;
@@ -108,7 +144,14 @@ function load(): Addon {
         );
       } else if (isAddon(loaded)) {
         const { backends, maxPoolSync, unpoolSync, maxPoolBackwardSync } = loaded;
-        const now = { maxPool: maxPoolSync, unpool: unpoolSync, maxPoolBackward: maxPoolBackwardSync };
+        const now = {
+          maxPool: maxPoolSync,
+          unpool: unpoolSync,
+          maxPoolBackward: maxPoolBackwardSync,
+          templateScores: loaded.templateScoresSync,
+          miLoss: loaded.miLossSync,
+          miGradient: loaded.miGradientSync,
+        };
         return { backends, later: loaded, now };
       } else {
         tried.push(`${place} lacks kernels of this version: build it again`);

@@ -18,3 +18,20 @@ export {
 } from './max-pool-backward.js';
 export type { Pair, PoolWindow } from './pooling.js';
 export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';
+export {
+  type TemplateScoresOptions,
+  type TemplateScoresResult,
+  templateScores,
+  templateScoresSync,
+} from './template-scores.js';
+export type { PriorOptions, TemplateOptions } from './mutual-information.js';
+export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-loss.js';
+export {
+  type MiGradientOptions,
+  type MiGradientResult,
+  type MiMode,
+  miGradient,
+  miGradientSync,
+  type ReleasedOptions,
+} from './mi-gradient.js';
+export { RunningZ, type RunningZState } from './running-z.js';

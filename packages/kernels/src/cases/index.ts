@@ -2,6 +2,9 @@ import type { KernelName } from '../addon.js';
 import type { KernelCase } from './case.js';
 import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
+import { miGradientCases } from './mi-gradient.js';
+import { miLossCases } from './mi-loss.js';
+import { templateScoresCases } from './template-scores.js';
 import { unpoolCases } from './unpool.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
@@ -9,4 +12,7 @@ export const kernelCases = {
   maxPool: maxPoolCases,
   unpool: unpoolCases,
   maxPoolBackward: maxPoolBackwardCases,
+  templateScores: templateScoresCases,
+  miLoss: miLossCases,
+  miGradient: miGradientCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
