@@ -1,9 +1,10 @@
 #pragma once
 
-#include "filter_statistics.cuh"
+#include "cone.cuh"
 #include "unitscope/mi_gradient.h"
 
 namespace us::cuda {
+namespace {
 
 /// What the authors' published code makes of every map, `maps` of each.
 struct Strengths {
@@ -14,12 +15,12 @@ struct Strengths {
   double* strength;  // the mean under its own mask, or minus the mean; then the factor of the gradient
 };
 
-__device__ inline double centre_of(double moment, double sum) {
+__device__ double centre_of(double moment, double sum) {
   const double rounded = floor(moment / (sum < 1e-9 ? 1e-9 : sum) + 0.5);
   return rounded < 1 ? 1 : rounded;
 }
 
-__device__ inline double mask_height(const Filters& filters, double slope, double row, double column, int cell) {
+__device__ double mask_height(const Filters& filters, double slope, double row, double column, int cell) {
   const int i = cell / filters.size;
   const int j = cell - i * filters.size;
   const double grid = filters.size > 1 ? 2.0 / (filters.size - 1) : 0;
@@ -28,7 +29,7 @@ __device__ inline double mask_height(const Filters& filters, double slope, doubl
 }
 
 /// A block per map.
-__global__ inline void centroid_kernel(Filters filters, const float* __restrict__ x, Strengths strengths) {
+__global__ void centroid_kernel(Filters filters, const float* __restrict__ x, Strengths strengths) {
   for (std::int64_t map = blockIdx.x; map < filters.maps(); map += gridDim.x) {
     double sum = 0;
     double rows = 0;
@@ -51,7 +52,7 @@ __global__ inline void centroid_kernel(Filters filters, const float* __restrict_
 }
 
 /// A block per map.
-__global__ inline void strength_kernel(Filters filters, const float* __restrict__ x, const std::uint8_t* __restrict__ targets,
+__global__ void strength_kernel(Filters filters, const float* __restrict__ x, const std::uint8_t* __restrict__ targets,
                                        const float* __restrict__ slopes, Strengths strengths) {
   for (std::int64_t map = blockIdx.x; map < filters.maps(); map += gridDim.x) {
     const std::int64_t channel = map % filters.channels;
@@ -75,7 +76,7 @@ __global__ inline void strength_kernel(Filters filters, const float* __restrict_
 }
 
 /// a log mean exp(sign * values / a) over the batch of a filter.
-__device__ inline double log_mean(const Filters& filters, const double* values, double sign) {
+__device__ double log_mean(const Filters& filters, const double* values, double sign) {
   constexpr double kA = 0.5;
   double largest = sign * values[0];
   for (std::int64_t b = 1; b < filters.batch; ++b) largest = fmax(largest, sign * values[b * filters.channels]);
@@ -85,7 +86,7 @@ __device__ inline double log_mean(const Filters& filters, const double* values, 
 }
 
 /// A thread per filter, which reads along the filters.
-__global__ inline void factor_kernel(Filters filters, us_mi_released released, const std::uint8_t* __restrict__ targets,
+__global__ void factor_kernel(Filters filters, us_mi_released released, const std::uint8_t* __restrict__ targets,
                                      Strengths strengths) {
   constexpr double kA = 0.5;
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x;
@@ -119,7 +120,7 @@ __global__ inline void factor_kernel(Filters filters, us_mi_released released, c
   }
 }
 
-__global__ inline void released_kernel(Filters filters, const std::uint8_t* __restrict__ targets,
+__global__ void released_kernel(Filters filters, const std::uint8_t* __restrict__ targets,
                                        const float* __restrict__ slopes, Strengths strengths, float* __restrict__ dx) {
   for (std::int64_t map = blockIdx.x; map < filters.maps(); map += gridDim.x) {
     const double slope = slopes[map % filters.channels];
@@ -133,7 +134,7 @@ __global__ inline void released_kernel(Filters filters, const std::uint8_t* __re
 }
 
 /// `scratch` holds five numbers per map.
-inline void released_gradient(cudaStream_t stream, const Filters& filters, const us_mi_released& released, const float* x,
+void released_gradient(cudaStream_t stream, const Filters& filters, const us_mi_released& released, const float* x,
                               const std::uint8_t* targets, const float* slopes, double* scratch, float* dx) {
   const std::int64_t maps = filters.maps();
   const Strengths strengths{scratch, scratch + maps, scratch + 2 * maps, scratch + 3 * maps, scratch + 4 * maps};
@@ -144,4 +145,5 @@ inline void released_gradient(cudaStream_t stream, const Filters& filters, const
   released_kernel<<<blocks, kThreads, 0, stream>>>(filters, targets, slopes, strengths, dx);
 }
 
+}  // namespace
 }  // namespace us::cuda

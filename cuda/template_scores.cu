@@ -1,6 +1,6 @@
 #include "unitscope/template_scores.h"
 
-#include "filter_statistics.cuh"
+#include "cone.cuh"
 #include "kernels.cuh"
 
 namespace us::cuda {

@@ -121,3 +121,4 @@ class Generator {
 
 void test_interface(Report& report);
 void test_pooling(Report& report, us_backend backend);
+void test_mutual_information(Report& report, us_backend backend);

@@ -22,6 +22,7 @@ int main(int count, char** arguments) {
   Report report;
   if (chosen == US_BACKEND_CPU) test_interface(report);
   test_pooling(report, chosen);
+  test_mutual_information(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

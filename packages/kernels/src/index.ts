@@ -16,16 +16,6 @@ export {
   maxPoolBackward,
   maxPoolBackwardSync,
 } from './max-pool-backward.js';
-export type { Pair, PoolWindow } from './pooling.js';
-export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';
-export {
-  type TemplateScoresOptions,
-  type TemplateScoresResult,
-  templateScores,
-  templateScoresSync,
-} from './template-scores.js';
-export type { PriorOptions, TemplateOptions } from './mutual-information.js';
-export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-loss.js';
 export {
   type MiGradientOptions,
   type MiGradientResult,
@@ -34,4 +24,14 @@ export {
   miGradientSync,
   type ReleasedOptions,
 } from './mi-gradient.js';
+export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-loss.js';
+export type { PriorOptions, TemplateOptions } from './mutual-information.js';
+export type { Pair, PoolWindow } from './pooling.js';
 export { RunningZ, type RunningZState } from './running-z.js';
+export {
+  type TemplateScoresOptions,
+  type TemplateScoresResult,
+  templateScores,
+  templateScoresSync,
+} from './template-scores.js';
+export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';

@@ -17,7 +17,10 @@ import { releasedGradientReference } from './reference/released-gradient.js';
  */
 export type MiMode = 'exact' | 'frozen' | 'one-template' | 'released';
 
-const MODES = { exact: 0, frozen: 1, 'one-template': 2, released: 3 } as const satisfies Record<MiMode, number>;
+const MODES = { exact: 0, frozen: 1, 'one-template': 2, released: 3 } as const satisfies Record<
+  MiMode,
+  number
+>;
 
 /** What only the mode `released` reads. */
 export interface ReleasedOptions {
@@ -75,7 +78,8 @@ function resolveSlopes(channels: number, mode: MiMode, slopes: Tensor | undefine
 
 function prepare(x: Tensor, options: MiGradientOptions): Prepared {
   const { mode = 'exact', magnitude = 1e-6, positiveWeight = 1, negativeWeight = 1 } = options;
-  if (MODES[mode] === undefined) throw unknownName('gradient mode', String(mode), Object.keys(MODES), 'wrong-use');
+  if (MODES[mode] === undefined)
+    throw unknownName('gradient mode', String(mode), Object.keys(MODES), 'wrong-use');
   const params = resolveMaps(x, options);
   const targets = resolveTargets(x, mode, options.targets);
   const slopes = resolveSlopes(params.channels, mode, options.slopes);

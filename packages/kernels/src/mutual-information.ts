@@ -36,7 +36,10 @@ export function resolveMaps(x: Tensor, { tau, beta = 4, alpha }: Omit<PriorOptio
 }
 
 /** The arguments of a Z that may be constant. */
-export function resolveLogZ(params: MiParams, logZ: Tensor | undefined): { constantZ: number; logZ: Float32Array } {
+export function resolveLogZ(
+  params: MiParams,
+  logZ: Tensor | undefined,
+): { constantZ: number; logZ: Float32Array } {
   if (logZ === undefined) return { constantZ: 0, logZ: new Float32Array(0) };
   requireDims('logZ', logZ, [params.channels, params.size ** 2 + 1]);
   return { constantZ: 1, logZ: logZ.data };

@@ -58,7 +58,8 @@ export class RunningZ {
   /** Takes in `count` times e^score. */
   #include(at: number, score: number, count: number): void {
     const largest = Math.max(this.#largest[at]!, score);
-    this.#sum[at] = this.#sum[at]! * Math.exp(this.#largest[at]! - largest) + count * Math.exp(score - largest);
+    this.#sum[at] =
+      this.#sum[at]! * Math.exp(this.#largest[at]! - largest) + count * Math.exp(score - largest);
     this.#largest[at] = largest;
   }
 
@@ -71,7 +72,8 @@ export class RunningZ {
    * has within a batch. Throws `wrong-use` if nothing was added yet.
    */
   logZ(images: number): Tensor {
-    if (this.#images === 0) throw new UnitscopeError('wrong-use', 'there is no Z before the first batch is added');
+    if (this.#images === 0)
+      throw new UnitscopeError('wrong-use', 'there is no Z before the first batch is added');
     const scale = Math.log(images / this.#images);
     return {
       dims: [this.channels, this.templates],

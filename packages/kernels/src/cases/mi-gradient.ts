@@ -16,7 +16,10 @@ function casesOf(mode: MiMode): KernelCase[] {
       const x = makeMaps(problem);
       const targets = makeTargets(problem);
       const params = resolveMaps(x, problem.templates);
-      const slopes = { dims: [params.channels], data: new Float32Array(params.channels).map((_, c) => 2 + c / 8) };
+      const slopes = {
+        dims: [params.channels],
+        data: new Float32Array(params.channels).map((_, c) => 2 + c / 8),
+      };
       const into = { dx: unwritten.floats(x.data.length) };
       const given = { ...problem.templates, ...RELEASED, mode, targets, slopes, into };
       return {
@@ -30,7 +33,9 @@ function casesOf(mode: MiMode): KernelCase[] {
             // nearly cancel, dividing by their mean enlarges the gradients and their rounding alike.
             const cells = params.size ** 2;
             const largest = Float64Array.from({ length: params.batch * params.channels }, (_, map) =>
-              expected.subarray(map * cells, (map + 1) * cells).reduce((most, v) => Math.max(most, Math.abs(v)), 0),
+              expected
+                .subarray(map * cells, (map + 1) * cells)
+                .reduce((most, v) => Math.max(most, Math.abs(v)), 0),
             );
             return firstBeyondDouble('dx', into.dx, expected, (i) => largest[Math.floor(i / cells)]!);
           }

@@ -21,7 +21,9 @@ export const templateScoresCases: readonly KernelCase[] = mapsProblems.map((prob
         const expected = templateScoresReference(params, x.data);
         return firstBeyondDouble('scores', into.scores, expected, (i) => {
           const map = Math.floor(i / (cells + 1)) * cells;
-          return params.tau * x.data.subarray(map, map + cells).reduce((sum, value) => sum + Math.abs(value), 0);
+          return (
+            params.tau * x.data.subarray(map, map + cells).reduce((sum, value) => sum + Math.abs(value), 0)
+          );
         });
       },
     };

@@ -35,20 +35,25 @@ export function miGradientReference(
     });
     for (let image = 0; image < params.batch; image++) {
       const map = image * params.channels + channel;
-      const chosen =
-        mode === 'one-template' ? chooseTemplate(x, map, cells, targets[map] !== 0) : undefined;
+      const chosen = mode === 'one-template' ? chooseTemplate(x, map, cells, targets[map] !== 0) : undefined;
       for (const template of templates) {
         if (chosen !== undefined && chosen !== template) continue;
         const weight = weightOf(image, template) * (ratio(image, template) - shifts[template]!);
         const score = scores[map * (cells + 1) + template]!;
         const logPartition = score - logLikelihood[image]![template]!;
-        const terms = Math.abs(score) + Math.abs(logPartition) + Math.abs(logEvidence[image]!) + Math.abs(shifts[template]!);
+        const terms =
+          Math.abs(score) +
+          Math.abs(logPartition) +
+          Math.abs(logEvidence[image]!) +
+          Math.abs(shifts[template]!);
         for (let cell = 0; cell < cells; cell++) {
           dx[map * cells + cell] = dx[map * cells + cell]! - weight * heights[template]![cell]!;
-          magnitude[map * cells + cell] = magnitude[map * cells + cell]! + params.tau * weightOf(image, template) * terms;
+          magnitude[map * cells + cell] =
+            magnitude[map * cells + cell]! + params.tau * weightOf(image, template) * terms;
         }
       }
-      if (chosen === -1 && Number.isNaN(logEvidence[image])) dx.fill(Number.NaN, map * cells, (map + 1) * cells);
+      if (chosen === -1 && Number.isNaN(logEvidence[image]))
+        dx.fill(Number.NaN, map * cells, (map + 1) * cells);
     }
   }
   return { dx, magnitude };

@@ -29,13 +29,15 @@ export function releasedGradientReference(
     const column = Math.max(Math.round(columns / total), 1);
     return map.map((_, cell) => {
       const distance =
-        Math.abs(grid(Math.floor(cell / size) + 1) - grid(row)) + Math.abs(grid((cell % size) + 1) - grid(column));
+        Math.abs(grid(Math.floor(cell / size) + 1) - grid(row)) +
+        Math.abs(grid((cell % size) + 1) - grid(column));
       return Math.max(1 - slopes[channel]! * distance, -1);
     });
   };
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   // Activations that overflow e^(s/a) are beyond the code, and so beyond this; the kernels divide the largest out.
-  const logMean = (values: readonly number[]) => a * Math.log(mean(values.map((value) => Math.exp(value / a))));
+  const logMean = (values: readonly number[]) =>
+    a * Math.log(mean(values.map((value) => Math.exp(value / a))));
 
   const dx = new Float64Array(batch * channels * cells);
   const images = Array.from({ length: batch }, (_, image) => image);

@@ -17,13 +17,13 @@ export function templateScoresReference(params: MiParams, x: ArrayLike<number>):
     const heights = Array.from({ length: cells }, (_, cell) => templateHeight(params, template, cell));
     for (let map = 0; map < params.batch * params.channels; map++) {
       let sum = 0;
-      let isFinite = true;
+      let isWhole = true;
       for (let cell = 0; cell < cells; cell++) {
         const value = x[map * cells + cell]!;
         sum += value * heights[cell]!;
-        isFinite &&= Number.isFinite(value);
+        isWhole &&= Number.isFinite(value);
       }
-      scores[map * templates + template] = isFinite ? sum : Number.NaN;
+      scores[map * templates + template] = isWhole ? sum : Number.NaN;
     }
   }
   return scores;
