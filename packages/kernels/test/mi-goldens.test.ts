@@ -107,11 +107,11 @@ describe.skipIf(!there)('worked examples', () => {
     data: Uint8Array.from(values, Number),
   });
   // The examples are computed from float64 maps, which are rounded here: a few roundings of terms that nearly cancel.
-  const near = (actual: Float32Array, expected: readonly number[]) => {
+  const near = (actual: Float32Array, expected: readonly number[], relative = 2e-6) => {
     const top = Math.max(...expected.map(Math.abs));
     expect(actual.length).toBe(expected.length);
     actual.forEach((value, i) => {
-      expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(2e-6 * top);
+      expect(Math.abs(value - expected[i]!)).toBeLessThanOrEqual(relative * top);
     });
   };
 
@@ -148,6 +148,10 @@ describe.skipIf(!there)('worked examples', () => {
       positiveWeight: example.w_pos,
       negativeWeight: example.w_neg,
     });
-    near(dx.data, flat(example.gradient_added_to_dzdx));
+    // Dividing by a mean of strengths that nearly cancel enlarges the rounding of the maps by this.
+    const strengths: readonly number[] = example.strength_pos_normalised;
+    const sum = (values: readonly number[]) => values.reduce((total, value) => total + value, 0);
+    const condition = sum(strengths.map(Math.abs)) / Math.abs(sum(strengths));
+    near(dx.data, flat(example.gradient_added_to_dzdx), 2 ** -23 * condition);
   });
 });
