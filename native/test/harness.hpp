@@ -122,3 +122,4 @@ class Generator {
 void test_interface(Report& report);
 void test_pooling(Report& report, us_backend backend);
 void test_template_mask(Report& report, us_backend backend);
+void test_mutual_information(Report& report, us_backend backend);

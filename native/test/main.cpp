@@ -23,6 +23,7 @@ int main(int count, char** arguments) {
   if (chosen == US_BACKEND_CPU) test_interface(report);
   test_pooling(report, chosen);
   test_template_mask(report, chosen);
+  test_mutual_information(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

@@ -10,6 +10,9 @@
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
 #include "unitscope/unpool.h"
+#include "unitscope/template_scores.h"
+#include "unitscope/mi_loss.h"
+#include "unitscope/mi_gradient.h"
 
 #ifdef __cplusplus
 extern "C" {

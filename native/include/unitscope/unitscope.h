@@ -12,5 +12,9 @@
 #include "unitscope/status.h"
 #include "unitscope/template_mask.h"
 #include "unitscope/unpool.h"
+#include "unitscope/mutual_information.h"
+#include "unitscope/template_scores.h"
+#include "unitscope/mi_loss.h"
+#include "unitscope/mi_gradient.h"
 
 #endif

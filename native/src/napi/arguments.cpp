@@ -48,10 +48,10 @@ std::int64_t Arguments::integer(const char* name, std::int64_t low, std::int64_t
   return integer_of(object_.Get(name), name, low, high);
 }
 
-float Arguments::number(const char* name) const {
+double Arguments::number(const char* name) const {
   const Napi::Value value = object_.Get(name);
   if (!value.IsNumber()) reject(std::string(name) + " must be a number");
-  return value.As<Napi::Number>().FloatValue();
+  return value.As<Napi::Number>().DoubleValue();
 }
 
 void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const {
@@ -89,7 +89,18 @@ us_mask_params Arguments::mask() const {
   params.batch = integer("batch", 0, kMaxSafeInteger);
   params.channels = integer("channels", 0, kMaxSafeInteger);
   params.size = static_cast<std::int32_t>(integer("size", 0, kMaxInt32));
-  params.height = number("height");
+  params.height = static_cast<float>(number("height"));
+  return params;
+}
+
+us_mi_params Arguments::mutual_information() const {
+  us_mi_params params{};
+  params.batch = integer("batch", 0, kMaxSafeInteger);
+  params.channels = integer("channels", 0, kMaxSafeInteger);
+  params.size = static_cast<std::int32_t>(integer("size", 0, kMaxInt32));
+  params.tau = number("tau");
+  params.beta = number("beta");
+  params.alpha = number("alpha");
   return params;
 }
 

@@ -17,9 +17,10 @@ class Arguments {
   explicit Arguments(const Napi::CallbackInfo& info);
 
   std::int64_t integer(const char* name, std::int64_t low, std::int64_t high) const;
-  float number(const char* name) const;
   us_pool2d_params pool2d() const;
+  double number(const char* name) const;
   us_mask_params mask() const;
+  us_mi_params mutual_information() const;
 
   /// A typed array of exactly `count` elements; its memory and a reference to it go to the job.
   template <typename T>

@@ -27,6 +27,16 @@ export interface MaskParams {
   readonly height: number;
 }
 
+/** Maps and templates as the addon takes them. */
+export interface MiParams {
+  readonly batch: number;
+  readonly channels: number;
+  readonly size: number;
+  readonly tau: number;
+  readonly beta: number;
+  readonly alpha: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -63,6 +73,25 @@ export interface KernelArguments {
     readonly mu: Int32Array;
     readonly dx: Float32Array;
   };
+  readonly templateScores: MiParams & { readonly x: Float32Array; readonly scores: Float32Array };
+  readonly miLoss: MiParams & {
+    readonly x: Float32Array;
+    readonly constantZ: number;
+    readonly logZ: Float32Array;
+    readonly loss: Float32Array;
+  };
+  readonly miGradient: MiParams & {
+    readonly mode: number;
+    readonly magnitude: number;
+    readonly positiveWeight: number;
+    readonly negativeWeight: number;
+    readonly x: Float32Array;
+    readonly targets: Uint8Array;
+    readonly slopes: Float32Array;
+    readonly constantZ: number;
+    readonly logZ: Float32Array;
+    readonly dx: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
@@ -73,6 +102,9 @@ export const KERNEL_NAMES = [
   'maxPoolBackward',
   'maskForward',
   'maskBackward',
+  'templateScores',
+  'miLoss',
+  'miGradient',
 ] as const satisfies KernelName[];
 
 export interface AddonExecution {
@@ -142,6 +174,9 @@ function load(): Addon {
           maxPoolBackward: loaded.maxPoolBackwardSync,
           maskForward: loaded.maskForwardSync,
           maskBackward: loaded.maskBackwardSync,
+          templateScores: loaded.templateScoresSync,
+          miLoss: loaded.miLossSync,
+          miGradient: loaded.miGradientSync,
         };
         return { backends: loaded.backends, later: loaded, now };
       } else {

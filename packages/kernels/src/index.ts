@@ -29,6 +29,23 @@ export {
   maxPoolBackward,
   maxPoolBackwardSync,
 } from './max-pool-backward.js';
+export {
+  type MiGradientOptions,
+  type MiGradientResult,
+  type MiMode,
+  miGradient,
+  miGradientSync,
+  type ReleasedOptions,
+} from './mi-gradient.js';
+export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-loss.js';
+export type { PriorOptions, TemplateOptions } from './mutual-information.js';
 export type { Pair, PoolWindow } from './pooling.js';
 export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
+export { RunningZ, type RunningZState } from './running-z.js';
+export {
+  type TemplateScoresOptions,
+  type TemplateScoresResult,
+  templateScores,
+  templateScoresSync,
+} from './template-scores.js';
 export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';

@@ -4,6 +4,9 @@ import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
 import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
+import { miGradientCases } from './mi-gradient.js';
+import { miLossCases } from './mi-loss.js';
+import { templateScoresCases } from './template-scores.js';
 import { unpoolCases } from './unpool.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
@@ -13,4 +16,7 @@ export const kernelCases = {
   maxPoolBackward: maxPoolBackwardCases,
   maskForward: maskForwardCases,
   maskBackward: maskBackwardCases,
+  templateScores: templateScoresCases,
+  miLoss: miLossCases,
+  miGradient: miGradientCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
