@@ -5,6 +5,7 @@ set(US_SOURCE_DIR ${CMAKE_CURRENT_LIST_DIR}/../src)
 set(US_INCLUDE_DIR ${CMAKE_CURRENT_LIST_DIR}/../include)
 
 set(core_sources error pool2d thread_pool dispatch cuda_loader)
+list(APPEND core_sources iou_counts top_quantile)
 list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
 list(TRANSFORM core_sources APPEND .cpp)
 

@@ -121,3 +121,5 @@ class Generator {
 
 void test_interface(Report& report);
 void test_pooling(Report& report, us_backend backend);
+void test_iou_counts(Report& report, us_backend backend);
+void test_top_quantile(Report& report, us_backend backend);

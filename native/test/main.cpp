@@ -22,6 +22,8 @@ int main(int count, char** arguments) {
   Report report;
   if (chosen == US_BACKEND_CPU) test_interface(report);
   test_pooling(report, chosen);
+  test_iou_counts(report, chosen);
+  test_top_quantile(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

@@ -3,10 +3,12 @@
 
 #include <stddef.h>
 
+#include "unitscope/iou_counts.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
+#include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
 
 #ifdef __cplusplus

@@ -4,10 +4,12 @@
 
 #include "unitscope/backend.h"
 #include "unitscope/execution.h"
+#include "unitscope/iou_counts.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
+#include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
 
 #endif

@@ -18,7 +18,12 @@ const char* name_of(napi_typedarray_type type) {
   return index < sizeof kNames / sizeof *kNames ? kNames[index] : "typed array of another kind";
 }
 
-std::size_t size_of(napi_typedarray_type type) { return type == napi_float32_array ? sizeof(float) : 1; }
+std::size_t size_of(napi_typedarray_type type) {
+  if (type == napi_float64_array || type == napi_bigint64_array) return sizeof(double);
+  if (type == napi_float32_array) return sizeof(float);
+  if (type == napi_int32_array) return sizeof(std::int32_t);
+  return 1;
+}
 
 bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
 
@@ -42,6 +47,12 @@ std::int64_t Arguments::integer_of(const Napi::Value& value, const char* name, s
 
 std::int64_t Arguments::integer(const char* name, std::int64_t low, std::int64_t high) const {
   return integer_of(object_.Get(name), name, low, high);
+}
+
+double Arguments::real(const char* name) const {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsNumber()) reject(std::string(name) + " must be a number");
+  return value.As<Napi::Number>().DoubleValue();
 }
 
 void Arguments::pair(const Napi::Object& from, const char* name, std::int32_t (&to)[2]) const {

@@ -18,6 +18,7 @@ class Arguments {
 
   std::int64_t integer(const char* name, std::int64_t low, std::int64_t high) const;
   us_pool2d_params pool2d() const;
+  double real(const char* name) const;
 
   /// A typed array of exactly `count` elements; its memory and a reference to it go to the job.
   template <typename T>
@@ -29,6 +30,14 @@ class Arguments {
     return array(name, type_of(static_cast<T*>(nullptr)), count, true);
   }
 
+  /// As an output, but what it holds is read first: counts that are added to, a state that is carried on.
+  template <typename T>
+  Buffer& updated(const char* name, std::int64_t count) {
+    Buffer& buffer = output<T>(name, count);
+    buffer.read_ = true;
+    return buffer;
+  }
+
   /// The product of sizes; an error if it cannot be counted in a JavaScript number.
   std::int64_t count(std::initializer_list<std::int64_t> sizes) const;
 
@@ -38,6 +47,9 @@ class Arguments {
  private:
   static napi_typedarray_type type_of(const float* /*tag*/) { return napi_float32_array; }
   static napi_typedarray_type type_of(const std::uint8_t* /*tag*/) { return napi_uint8_array; }
+  static napi_typedarray_type type_of(const std::int32_t* /*tag*/) { return napi_int32_array; }
+  static napi_typedarray_type type_of(const double* /*tag*/) { return napi_float64_array; }
+  static napi_typedarray_type type_of(const std::int64_t* /*tag*/) { return napi_bigint64_array; }
 
   Buffer& array(const char* name, napi_typedarray_type type, std::int64_t count, bool written);
   std::int64_t integer_of(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) const;

@@ -19,6 +19,35 @@ export interface Pool2dParams {
   readonly dilation: readonly [number, number];
 }
 
+/** Maps over labels as the addon takes them: cell i lies at pixel origin + i step. */
+export interface IouParams {
+  readonly images: number;
+  readonly units: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly layers: number;
+  readonly imageLabelCount: number;
+  readonly concepts: number;
+  readonly categories: number;
+  /** 0 clamps, 1 is zeros. */
+  readonly edge: number;
+  readonly originY: number;
+  readonly originX: number;
+  readonly stepY: number;
+  readonly stepX: number;
+}
+
+/** The sizes of a selection as the addon takes them. */
+export interface TopQuantileParams {
+  readonly images: number;
+  readonly units: number;
+  readonly cells: number;
+  readonly keep: number;
+  readonly capacity: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -40,11 +69,34 @@ export interface KernelArguments {
     readonly dy: Float32Array;
     readonly dx: Float32Array;
   };
+  readonly iouCounts: IouParams & {
+    readonly x: Float32Array;
+    readonly thresholds: Float64Array;
+    readonly pixelLabels: Int32Array;
+    readonly imageLabels: Int32Array;
+    readonly categoryOf: Int32Array;
+    readonly intersection: BigInt64Array;
+    readonly labelPixels: BigInt64Array;
+    readonly categoryArea: BigInt64Array;
+    readonly area: BigInt64Array;
+  };
+  readonly topQuantile: TopQuantileParams & {
+    readonly values: Float32Array;
+    readonly kept: Float32Array;
+    readonly filled: Int32Array;
+    readonly cutoff: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
 
-export const KERNEL_NAMES = ['maxPool', 'unpool', 'maxPoolBackward'] as const satisfies KernelName[];
+export const KERNEL_NAMES = [
+  'maxPool',
+  'unpool',
+  'maxPoolBackward',
+  'iouCounts',
+  'topQuantile',
+] as const satisfies KernelName[];
 
 export interface AddonExecution {
   readonly backend: number;
@@ -107,9 +159,14 @@ function load(): Addon {
           `${place} has binary interface ${String(versionOf(loaded))}, ${ABI_VERSION} is needed: build it again`,
         );
       } else if (isAddon(loaded)) {
-        const { backends, maxPoolSync, unpoolSync, maxPoolBackwardSync } = loaded;
-        const now = { maxPool: maxPoolSync, unpool: unpoolSync, maxPoolBackward: maxPoolBackwardSync };
-        return { backends, later: loaded, now };
+        const now = {
+          maxPool: loaded.maxPoolSync,
+          unpool: loaded.unpoolSync,
+          maxPoolBackward: loaded.maxPoolBackwardSync,
+          iouCounts: loaded.iouCountsSync,
+          topQuantile: loaded.topQuantileSync,
+        };
+        return { backends: loaded.backends, later: loaded, now };
       } else {
         tried.push(`${place} lacks kernels of this version: build it again`);
       }

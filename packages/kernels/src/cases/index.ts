@@ -1,7 +1,9 @@
 import type { KernelName } from '../addon.js';
 import type { KernelCase } from './case.js';
+import { iouCountsCases } from './iou-counts.js';
 import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
+import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
@@ -9,4 +11,6 @@ export const kernelCases = {
   maxPool: maxPoolCases,
   unpool: unpoolCases,
   maxPoolBackward: maxPoolBackwardCases,
+  iouCounts: iouCountsCases,
+  topQuantile: topQuantileCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
