@@ -123,3 +123,5 @@ void test_interface(Report& report);
 void test_pooling(Report& report, us_backend backend);
 void test_template_mask(Report& report, us_backend backend);
 void test_mutual_information(Report& report, us_backend backend);
+void test_iou_counts(Report& report, us_backend backend);
+void test_top_quantile(Report& report, us_backend backend);

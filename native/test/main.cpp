@@ -24,6 +24,8 @@ int main(int count, char** arguments) {
   test_pooling(report, chosen);
   test_template_mask(report, chosen);
   test_mutual_information(report, chosen);
+  test_iou_counts(report, chosen);
+  test_top_quantile(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

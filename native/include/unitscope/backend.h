@@ -5,10 +5,12 @@
 
 #include "unitscope/mask_backward.h"
 #include "unitscope/mask_forward.h"
+#include "unitscope/iou_counts.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
+#include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
 #include "unitscope/template_scores.h"
 #include "unitscope/mi_loss.h"

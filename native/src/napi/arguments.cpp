@@ -19,6 +19,7 @@ const char* name_of(napi_typedarray_type type) {
 }
 
 std::size_t size_of(napi_typedarray_type type) {
+  if (type == napi_float64_array || type == napi_bigint64_array) return sizeof(double);
   if (type == napi_float32_array) return sizeof(float);
   if (type == napi_int32_array) return sizeof(std::int32_t);
   return 1;

@@ -32,6 +32,14 @@ class Arguments {
     return array(name, type_of(static_cast<T*>(nullptr)), count, true);
   }
 
+  /// As an output, but what it holds is read first: counts that are added to, a state that is carried on.
+  template <typename T>
+  Buffer& updated(const char* name, std::int64_t count) {
+    Buffer& buffer = output<T>(name, count);
+    buffer.read_ = true;
+    return buffer;
+  }
+
   /// The product of sizes; an error if it cannot be counted in a JavaScript number.
   std::int64_t count(std::initializer_list<std::int64_t> sizes) const;
 
@@ -42,6 +50,8 @@ class Arguments {
   static napi_typedarray_type type_of(const float* /*tag*/) { return napi_float32_array; }
   static napi_typedarray_type type_of(const std::uint8_t* /*tag*/) { return napi_uint8_array; }
   static napi_typedarray_type type_of(const std::int32_t* /*tag*/) { return napi_int32_array; }
+  static napi_typedarray_type type_of(const double* /*tag*/) { return napi_float64_array; }
+  static napi_typedarray_type type_of(const std::int64_t* /*tag*/) { return napi_bigint64_array; }
 
   Buffer& array(const char* name, napi_typedarray_type type, std::int64_t count, bool written);
   std::int64_t integer_of(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) const;

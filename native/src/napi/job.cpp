@@ -52,7 +52,7 @@ us_status Job::stage() {
   for (Buffer& buffer : buffers_) {
     buffer.memory_ = nullptr;
     us_status status = us_memory_allocate(execution_.backend, buffer.bytes_, &buffer.memory_);
-    if (status == US_OK && !buffer.written_) {
+    if (status == US_OK && buffer.read_) {
       status = us_memory_copy(&execution_, US_COPY_TO_DEVICE, buffer.memory_, buffer.host_, buffer.bytes_);
     }
     if (status != US_OK) return status;

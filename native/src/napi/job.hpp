@@ -25,10 +25,12 @@ class Buffer {
 
  private:
   friend class Job;
+  friend class Arguments;
   void* host_;
   void* memory_;
   std::size_t bytes_;
   bool written_;
+  bool read_ = !written_;
 };
 
 /// One call of one kernel. It is made on the JavaScript thread, which checks the arguments, and runs on any thread without

@@ -37,6 +37,35 @@ export interface MiParams {
   readonly alpha: number;
 }
 
+/** Maps over labels as the addon takes them: cell i lies at pixel origin + i step. */
+export interface IouParams {
+  readonly images: number;
+  readonly units: number;
+  readonly height: number;
+  readonly width: number;
+  readonly outHeight: number;
+  readonly outWidth: number;
+  readonly layers: number;
+  readonly imageLabelCount: number;
+  readonly concepts: number;
+  readonly categories: number;
+  /** 0 clamps, 1 is zeros. */
+  readonly edge: number;
+  readonly originY: number;
+  readonly originX: number;
+  readonly stepY: number;
+  readonly stepX: number;
+}
+
+/** The sizes of a selection as the addon takes them. */
+export interface TopQuantileParams {
+  readonly images: number;
+  readonly units: number;
+  readonly cells: number;
+  readonly keep: number;
+  readonly capacity: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -92,6 +121,23 @@ export interface KernelArguments {
     readonly logZ: Float32Array;
     readonly dx: Float32Array;
   };
+  readonly iouCounts: IouParams & {
+    readonly x: Float32Array;
+    readonly thresholds: Float64Array;
+    readonly pixelLabels: Int32Array;
+    readonly imageLabels: Int32Array;
+    readonly categoryOf: Int32Array;
+    readonly intersection: BigInt64Array;
+    readonly labelPixels: BigInt64Array;
+    readonly categoryArea: BigInt64Array;
+    readonly area: BigInt64Array;
+  };
+  readonly topQuantile: TopQuantileParams & {
+    readonly values: Float32Array;
+    readonly kept: Float32Array;
+    readonly filled: Int32Array;
+    readonly cutoff: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
@@ -105,6 +151,8 @@ export const KERNEL_NAMES = [
   'templateScores',
   'miLoss',
   'miGradient',
+  'iouCounts',
+  'topQuantile',
 ] as const satisfies KernelName[];
 
 export interface AddonExecution {
@@ -177,6 +225,8 @@ function load(): Addon {
           templateScores: loaded.templateScoresSync,
           miLoss: loaded.miLossSync,
           miGradient: loaded.miGradientSync,
+          iouCounts: loaded.iouCountsSync,
+          topQuantile: loaded.topQuantileSync,
         };
         return { backends: loaded.backends, later: loaded, now };
       } else {

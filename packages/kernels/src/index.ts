@@ -22,6 +22,21 @@ export {
   maskForward,
   maskForwardSync,
 } from './mask-forward.js';
+  type IouBatch,
+  type IouConcepts,
+  type IouCounts,
+  type IouCountsOptions,
+  type IouCountsResult,
+  iouCounts,
+  iouCountsSync,
+} from './iou-counts.js';
+export {
+  type MapPlacement,
+  placeAtReceptiveFields,
+  placeHalfPixel,
+  placeZeroPadded,
+  type ReceptiveField,
+} from './map-placement.js';
 export { type MaxPoolOptions, type MaxPoolResult, maxPool, maxPoolSync } from './max-pool.js';
 export {
   type MaxPoolBackwardOptions,
@@ -48,4 +63,5 @@ export {
   templateScores,
   templateScoresSync,
 } from './template-scores.js';
+export { TopQuantile, type TopQuantileOptions, type TopQuantileState } from './top-quantile.js';
 export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';

@@ -7,6 +7,10 @@ import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { miGradientCases } from './mi-gradient.js';
 import { miLossCases } from './mi-loss.js';
 import { templateScoresCases } from './template-scores.js';
+import { iouCountsCases } from './iou-counts.js';
+import { maxPoolCases } from './max-pool.js';
+import { maxPoolBackwardCases } from './max-pool-backward.js';
+import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
@@ -19,4 +23,6 @@ export const kernelCases = {
   templateScores: templateScoresCases,
   miLoss: miLossCases,
   miGradient: miGradientCases,
+  iouCounts: iouCountsCases,
+  topQuantile: topQuantileCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
