@@ -139,8 +139,8 @@ void test_usual_windows(Report& report, us_backend backend) {
   constexpr struct {
     int kernel, stride, pad, ceil_mode;
   } kWindows[] = {{2, 2, 0, 0}, {3, 2, 0, 0}, {3, 2, 1, 0}, {3, 2, 0, 1}, {3, 1, 1, 0}, {2, 1, 0, 0}, {3, 3, 0, 1}};
-  // Around one and two vectors of 4, 8 and 16 lanes, before and after striding.
-  constexpr int kWidths[] = {3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 35, 63, 64, 65, 67};
+  // Planes narrower than the stride; around one and two vectors of 4, 8 and 16 lanes, before and after striding.
+  constexpr int kWidths[] = {1, 2, 3, 4, 5, 7, 8, 9, 15, 16, 17, 31, 32, 33, 34, 35, 63, 64, 65, 67};
   for (const auto& window : kWindows) {
     for (const int width : kWidths) {
       for (const std::size_t shift : {0, 1, 3}) {
@@ -150,7 +150,7 @@ void test_usual_windows(Report& report, us_backend backend) {
           params.stride[axis] = window.stride;
           params.pad_begin[axis] = params.pad_end[axis] = window.pad;
         }
-        us_pool2d_output_size(&params, window.ceil_mode);
+        if (us_pool2d_output_size(&params, window.ceil_mode) != US_OK) continue;
         const auto values = static_cast<Values>(static_cast<std::size_t>(width) % 4);
         run_problem(report, backend, {params, values, shift, 1});
       }

@@ -26,7 +26,7 @@ class LabelWorker {
   explicit LabelWorker(const LabelCall& call) : call_(call) {}
   void layout(Arena& /*arena*/) {}
 
-  us_status run(std::int64_t begin, std::int64_t end) {
+  us_status run(std::int64_t begin, std::int64_t end) const {
     const us_iou_params& params = *call_.params;
     const std::int64_t image_size = static_cast<std::int64_t>(params.out_height) * params.out_width * params.layers;
     for (std::int64_t image = begin; image < end; ++image) {

@@ -85,6 +85,17 @@ class Worker {
       for (std::int64_t part = 0; part < 4; ++part) {
         beyond |= static_cast<std::uint64_t>(bits_beyond(load(values + i + part * kLanes), cutoff)) << (part * kLanes);
       }
+      if (beyond == 0) continue;
+      if (call_.params->capacity - filled_ >= kStep) {
+        // Room for all: no look at each value but whether it is a number.
+        bool is_number = true;
+        for (; beyond != 0; beyond &= beyond - 1) {
+          const float value = values[i + __builtin_ctzll(beyond)];
+          is_number = is_number && value == value;
+          kept_[filled_++] = value;
+        }
+        if (!is_number) return false;
+      }
       for (; beyond != 0; beyond &= beyond - 1) {
         if (!insert(values[i + __builtin_ctzll(beyond)])) return false;
       }

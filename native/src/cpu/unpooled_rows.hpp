@@ -15,7 +15,8 @@ class UnpooledRows {
  public:
   explicit UnpooledRows(const PoolAxes& axes) : axes_(axes) {
     const PoolAxis& x = axes.x;
-    phases_ = x.stride < x.size ? x.stride : x.size;
+    // The stride-2 path writes both phases, also where a plane of one column has no second.
+    phases_ = x.stride < x.size || x.stride == 2 ? x.stride : x.size;
     columns_ = ceil_divide(x.size, x.stride);
     std::int64_t least = 0;
     for (std::int64_t c = 0; c < x.kernel; ++c) {

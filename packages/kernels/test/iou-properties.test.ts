@@ -183,7 +183,7 @@ function quantileOf(values: number[], fraction: number): number {
   const low = sorted[Math.floor(place)]!;
   const high = sorted[Math.min(Math.floor(place) + 1, sorted.length - 1)]!;
   const part = place - Math.floor(place);
-  if (low === high) return low;
+  if (low === high) return low + 0;
   return (part < 0.5 ? low + (high - low) * part : high - (high - low) * (1 - part)) + 0;
 }
 

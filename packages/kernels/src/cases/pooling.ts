@@ -51,6 +51,15 @@ const AWKWARD: readonly PoolingProblem[] = [
   { dims: [0, 3, 8, 8], window: { kernel: 2, stride: 2 }, values: 'normal', purpose: 'conformance' },
   { dims: [1, 1, 1, 1], window: { kernel: 1 }, values: 'normal', purpose: 'conformance' },
   { dims: [1, 1, 1, 1], window: { kernel: 3, padding: 1 }, values: 'normal', purpose: 'conformance' },
+  // One column, fewer than the stride.
+  { dims: [2, 7, 1], window: { kernel: [2, 1], stride: 2 }, values: 'normal', purpose: 'conformance' },
+  {
+    dims: [64, 9, 1],
+    window: { kernel: 3, stride: 2, padding: 1 },
+    values: 'ties',
+    purpose: 'conformance',
+  },
+  { dims: [64, 9, 2], window: { kernel: 3, stride: 3, padding: 1 }, values: 'ties', purpose: 'conformance' },
   { dims: [1, 2, 15, 17], window: { kernel: [15, 17] }, values: 'ties', purpose: 'conformance' },
   {
     dims: [1, 2, 40, 3],
