@@ -3,18 +3,18 @@
 
 #include <stddef.h>
 
+#include "unitscope/iou_counts.h"
 #include "unitscope/mask_backward.h"
 #include "unitscope/mask_forward.h"
-#include "unitscope/iou_counts.h"
 #include "unitscope/max_pool.h"
 #include "unitscope/max_pool_backward.h"
+#include "unitscope/mi_gradient.h"
+#include "unitscope/mi_loss.h"
 #include "unitscope/pool2d.h"
 #include "unitscope/status.h"
+#include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
-#include "unitscope/template_scores.h"
-#include "unitscope/mi_loss.h"
-#include "unitscope/mi_gradient.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -10,18 +10,6 @@ export {
 export type { KernelCase, PreparedCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
-  type MaskBackwardOptions,
-  type MaskBackwardResult,
-  maskBackward,
-  maskBackwardSync,
-} from './mask-backward.js';
-export {
-  type MaskForwardOptions,
-  type MaskForwardResult,
-  type MaskLocation,
-  maskForward,
-  maskForwardSync,
-} from './mask-forward.js';
   type IouBatch,
   type IouConcepts,
   type IouCounts,
@@ -37,6 +25,19 @@ export {
   placeZeroPadded,
   type ReceptiveField,
 } from './map-placement.js';
+export {
+  type MaskBackwardOptions,
+  type MaskBackwardResult,
+  maskBackward,
+  maskBackwardSync,
+} from './mask-backward.js';
+export {
+  type MaskForwardOptions,
+  type MaskForwardResult,
+  type MaskLocation,
+  maskForward,
+  maskForwardSync,
+} from './mask-forward.js';
 export { type MaxPoolOptions, type MaxPoolResult, maxPool, maxPoolSync } from './max-pool.js';
 export {
   type MaxPoolBackwardOptions,
@@ -55,8 +56,8 @@ export {
 export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-loss.js';
 export type { PriorOptions, TemplateOptions } from './mutual-information.js';
 export type { Pair, PoolWindow } from './pooling.js';
-export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
 export { RunningZ, type RunningZState } from './running-z.js';
+export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
 export {
   type TemplateScoresOptions,
   type TemplateScoresResult,

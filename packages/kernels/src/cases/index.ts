@@ -1,5 +1,6 @@
 import type { KernelName } from '../addon.js';
 import type { KernelCase } from './case.js';
+import { iouCountsCases } from './iou-counts.js';
 import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
 import { maxPoolCases } from './max-pool.js';
@@ -7,9 +8,6 @@ import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { miGradientCases } from './mi-gradient.js';
 import { miLossCases } from './mi-loss.js';
 import { templateScoresCases } from './template-scores.js';
-import { iouCountsCases } from './iou-counts.js';
-import { maxPoolCases } from './max-pool.js';
-import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
 
