@@ -155,7 +155,8 @@ Bounded reference_released_gradient(const us_mi_params& params, const us_mi_rele
     double columns = 0;
     for (int cell = 0; cell < n * n; ++cell) {
       sum += static_cast<double>(map[cell]);
-      rows += (cell / n + 1) * static_cast<double>(map[cell]);
+      const int row = cell / n + 1;
+      rows += row * static_cast<double>(map[cell]);
       columns += (cell % n + 1) * static_cast<double>(map[cell]);
     }
     const auto centre = [&](double moment) {
@@ -164,7 +165,9 @@ Bounded reference_released_gradient(const us_mi_params& params, const us_mi_rele
     };
     std::vector<double> mask(sizes.cells);
     for (int cell = 0; cell < n * n; ++cell) {
-      const double distance = std::fabs(cell / n + 1 - centre(rows)) + std::fabs(cell % n + 1 - centre(columns));
+      const int row = cell / n + 1;
+      const int column = cell % n + 1;
+      const double distance = std::fabs(row - centre(rows)) + std::fabs(column - centre(columns));
       const double fall = n > 1 ? static_cast<double>(slopes[channel]) * distance * 2 / (n - 1) : distance * 0;
       mask[static_cast<std::size_t>(cell)] = std::isnan(fall) ? kNan : std::max(1 - fall, -1.0);
     }
