@@ -1,10 +1,10 @@
 #include "core/pool2d.hpp"
 
-#include <cstddef>
 #include <limits>
 
 #include "core/checks.hpp"
 #include "core/error.hpp"
+#include "core/spans.hpp"
 
 namespace us {
 namespace {
@@ -87,35 +87,6 @@ us_status check_pool2d(const us_pool2d_params* params) {
   return US_OK;
 }
 
-struct Span {
-  const char* name;
-  const void* start;
-  std::int64_t bytes;
-  bool written;
-};
-
-/// Nothing may be NULL unless it is empty, and what is written must not overlap anything.
-template <std::size_t Count>
-us_status check_spans(const Span (&spans)[Count]) {
-  for (const Span& span : spans) {
-    if (span.bytes > 0 && span.start == nullptr) return fail(US_INVALID_ARGUMENT, "%s must not be NULL", span.name);
-  }
-  for (std::size_t a = 0; a < Count; ++a) {
-    for (std::size_t b = a + 1; b < Count; ++b) {
-      if (!spans[a].written && !spans[b].written) continue;
-      const auto from_a = reinterpret_cast<std::uintptr_t>(spans[a].start);
-      const auto from_b = reinterpret_cast<std::uintptr_t>(spans[b].start);
-      const auto bytes_a = static_cast<std::uintptr_t>(spans[a].bytes);
-      const auto bytes_b = static_cast<std::uintptr_t>(spans[b].bytes);
-      if (bytes_a == 0 || bytes_b == 0) continue;
-      if (from_a < from_b + bytes_b && from_b < from_a + bytes_a) {
-        return fail(US_INVALID_ARGUMENT, "%s and %s overlap in memory; give each its own", spans[a].name, spans[b].name);
-      }
-    }
-  }
-  return US_OK;
-}
-
 struct Counts {
   std::int64_t cells;
   std::int64_t windows;
@@ -175,7 +146,7 @@ us_status check_max_pool(const us_pool2d_params* params, const float* x, float* 
   const us_status status = check_pool2d(params);
   if (status != US_OK) return status;
   const Counts counts = counts_of(*params);
-  return check_spans<3>({{"x", x, counts.cells * kFloat, false},
+  return check_array_spans<3>({{"x", x, counts.cells * kFloat, false},
                          {"y", y, counts.windows * kFloat, true},
                          {"switches", switches, counts.windows, true}});
 }
@@ -188,7 +159,7 @@ us_status check_unpool(const us_pool2d_params* params, us_unpool_mode mode, cons
   const us_status status = check_pool2d(params);
   if (status != US_OK) return status;
   const Counts counts = counts_of(*params);
-  return check_spans<3>({{"y", y, counts.windows * kFloat, false},
+  return check_array_spans<3>({{"y", y, counts.windows * kFloat, false},
                          {"switches", switches, counts.windows, false},
                          {"x", x, counts.cells * kFloat, true}});
 }
@@ -197,7 +168,7 @@ us_status check_max_pool_backward(const us_pool2d_params* params, const float* x
   const us_status status = check_pool2d(params);
   if (status != US_OK) return status;
   const Counts counts = counts_of(*params);
-  return check_spans<3>({{"x", x, counts.cells * kFloat, false},
+  return check_array_spans<3>({{"x", x, counts.cells * kFloat, false},
                          {"dy", dy, counts.windows * kFloat, false},
                          {"dx", dx, counts.cells * kFloat, true}});
 }

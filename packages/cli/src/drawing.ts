@@ -1,3 +1,4 @@
+import { basename } from 'node:path';
 import { type LoadedInput, type Preprocessing, restorePicture } from '@unitscope/data';
 import type { Model } from '@unitscope/model';
 import { sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
@@ -43,7 +44,8 @@ export function drawExplanations(drawing: Drawing, style: Style): Uint8Array {
   return encodePng(picture, {
     text: {
       Software: `unitscope ${version}`,
-      Source: `${model.path ?? ''} sha256 ${model.sha256}`,
+      // The name alone: a picture is passed on, and folders are nobody's business.
+      Source: `${basename(model.path ?? '')} sha256 ${model.sha256}`,
       Description: [...explanations.map(({ method }) => method), ...describeSamples(drawing)].join('\n'),
     },
   });

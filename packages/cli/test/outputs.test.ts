@@ -177,5 +177,6 @@ describe('--png', { timeout: 30_000 }, () => {
     for (const noted of ['Software', 'unitscope ', 'Source', 'sha256 ', 'deconvnet', 'noise.png: class']) {
       expect(text).toContain(noted);
     }
+    expect(text).not.toContain(folder.at(''));
   });
 });
