@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include <cuda_runtime.h>
@@ -29,7 +30,14 @@ inline unsigned block_count(std::int64_t items) {
 
 inline cudaStream_t stream_of(const us_execution* execution) { return static_cast<cudaStream_t>(execution->stream); }
 
-/// The status of the launch that was just made.
+/// Queues a kernel. Its arguments are converted to the kernel's parameters, as in a call.
+template <typename... Parameters, typename... Arguments>
+void launch(void (*kernel)(Parameters...), unsigned blocks, unsigned threads, std::size_t shared_bytes,
+            cudaStream_t stream, Arguments&&... arguments) {
+  kernel<<<blocks, threads, shared_bytes, stream>>>(static_cast<Arguments&&>(arguments)...);
+}
+
+/// The status of the launches that were just made.
 us_status launched(const char* kernel);
 
 inline bool is_aligned(const void* pointer, std::uintptr_t bytes) {

@@ -67,10 +67,10 @@ void find_statistics(const us_execution* execution, const Filters& filters, cons
   const cudaStream_t stream = stream_of(execution);
   const unsigned blocks = map_blocks(filters.maps());
   const unsigned rows = block_count(filters.channels * filters.templates);
-  scores_kernel<double><<<blocks, kThreads, 0, stream>>>(filters, x, statistics.log_likelihood);
-  likelihood_kernel<<<rows, kThreads, 0, stream>>>(filters, log_z, statistics.log_likelihood);
-  evidence_kernel<<<blocks, kThreads, 0, stream>>>(filters, statistics);
-  if (statistics.divergence != nullptr) divergence_kernel<<<rows, kThreads, 0, stream>>>(filters, statistics);
+  launch(scores_kernel<double>, blocks, kThreads, 0, stream, filters, x, statistics.log_likelihood);
+  launch(likelihood_kernel, rows, kThreads, 0, stream, filters, log_z, statistics.log_likelihood);
+  launch(evidence_kernel, blocks, kThreads, 0, stream, filters, statistics);
+  if (statistics.divergence != nullptr) launch(divergence_kernel, rows, kThreads, 0, stream, filters, statistics);
 }
 
 }  // namespace

@@ -184,15 +184,15 @@ us_status iou_counts(const us_execution* execution, const us_iou_params* params,
   error = cudaMemsetAsync(present, 0, bytes, stream);
   us_status status = error == cudaSuccess ? US_OK : fail(US_INTERNAL, "device memory cannot be cleared", error);
   if (status == US_OK) {
-    labels_kernel<<<static_cast<unsigned>(params->images), kThreads, 0, stream>>>(labels, category_of, label_pixels,
-                                                                                  static_cast<std::uint8_t*>(present));
+    launch(labels_kernel, static_cast<unsigned>(params->images), kThreads, 0, stream, labels, category_of,
+           label_pixels, static_cast<std::uint8_t*>(present));
     status = launched("iou_counts: labels");
   }
   if (status == US_OK && params->units > 0) {
     const bool shared = params->concepts <= kSharedConcepts;
     const std::size_t shared_bytes = shared ? static_cast<std::size_t>(params->concepts) * sizeof(int) : 0;
-    units_kernel<<<static_cast<unsigned>(params->units), kThreads, shared_bytes, stream>>>(
-        labels, x, thresholds, static_cast<const std::uint8_t*>(present), shared, intersection, category_area, area);
+    launch(units_kernel, static_cast<unsigned>(params->units), kThreads, shared_bytes, stream, labels, x, thresholds,
+           static_cast<const std::uint8_t*>(present), shared, intersection, category_area, area);
     status = launched("iou_counts");
   }
   error = cudaFreeAsync(present, stream);

@@ -65,13 +65,13 @@ us_status mask_backward(const us_execution* execution, const us_mask_params* par
   const bool quads = in_quads(masking, dy, x, dx);
   const bool small = masking.plane <= kWarpCells;
   const unsigned blocks = block_count(masking.maps * (small ? kWarp : kThreads));
-  const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, 0, stream_of(execution)>>>(masking, dy, x, beta, mu, dx, quads);
+  const auto queue = [&](auto kernel) {
+    launch(kernel, blocks, kThreads, 0, stream_of(execution), masking, dy, x, beta, mu, dx, quads);
   };
   if (small) {
-    launch(x == nullptr ? mask_backward_kernel<kWarp, false> : mask_backward_kernel<kWarp, true>);
+    queue(x == nullptr ? mask_backward_kernel<kWarp, false> : mask_backward_kernel<kWarp, true>);
   } else {
-    launch(x == nullptr ? mask_backward_kernel<kThreads, false> : mask_backward_kernel<kThreads, true>);
+    queue(x == nullptr ? mask_backward_kernel<kThreads, false> : mask_backward_kernel<kThreads, true>);
   }
   return launched("mask_backward");
 }

@@ -154,11 +154,11 @@ us_status mask_forward(const us_execution* execution, const us_mask_params* para
   if (masking.maps == 0) return US_OK;
   const bool quads = in_quads(masking, x, y);
   if (masking.plane <= kWarpCells) {
-    mask_forward_kernel<kWarp><<<block_count(masking.maps * kWarp), kThreads, 0, stream_of(execution)>>>(
-        masking, location, x, beta, y, mu, quads);
+    launch(mask_forward_kernel<kWarp>, block_count(masking.maps * kWarp), kThreads, 0, stream_of(execution), masking,
+           location, x, beta, y, mu, quads);
   } else {
-    mask_forward_kernel<kThreads><<<block_count(masking.maps * kThreads), kThreads, 0, stream_of(execution)>>>(
-        masking, location, x, beta, y, mu, quads);
+    launch(mask_forward_kernel<kThreads>, block_count(masking.maps * kThreads), kThreads, 0, stream_of(execution),
+           masking, location, x, beta, y, mu, quads);
   }
   return launched("mask_forward");
 }

@@ -45,15 +45,15 @@ us_status max_pool(const us_execution* execution, const us_pool2d_params* params
   if (windows == 0) return US_OK;
   const bool aligned = is_aligned(y, 16) && is_aligned(switches, 4);
   const unsigned blocks = block_count((windows + kElements - 1) / kElements);
-  const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, 0, stream_of(execution)>>>(pooling, x, y, switches, windows, aligned);
+  const auto queue = [&](auto kernel) {
+    launch(kernel, blocks, kThreads, 0, stream_of(execution), pooling, x, y, switches, windows, aligned);
   };
   if (pooling.y.kernel == 2 && pooling.x.kernel == 2) {
-    launch(max_pool_kernel<2>);
+    queue(max_pool_kernel<2>);
   } else if (pooling.y.kernel == 3 && pooling.x.kernel == 3) {
-    launch(max_pool_kernel<3>);
+    queue(max_pool_kernel<3>);
   } else {
-    launch(max_pool_kernel<0>);
+    queue(max_pool_kernel<0>);
   }
   return launched("max_pool");
 }

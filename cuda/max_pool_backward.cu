@@ -92,23 +92,24 @@ us_status max_pool_backward(const us_execution* execution, const us_pool2d_param
   const std::int64_t shared_width = windows_over(pooling.x, kTileWidth);
   const std::int64_t shared_bytes = windows_over(pooling.y, kTileHeight) * shared_width;
   if (shared_bytes > kMaxSharedBytes) {
-    max_pool_backward_direct_kernel<<<block_count(count), kThreads, 0, stream_of(execution)>>>(pooling, x, dy, dx, count);
+    launch(max_pool_backward_direct_kernel, block_count(count), kThreads, 0, stream_of(execution), pooling, x, dy,
+           dx, count);
     return launched("max_pool_backward");
   }
   const int tile_rows = (pooling.y.size - 1) / kTileHeight + 1;
   const int tile_columns = (pooling.x.size - 1) / kTileWidth + 1;
   const std::int64_t tiles = pooling.planes * tile_rows * tile_columns;
   const unsigned blocks = block_count(tiles * kThreads);
-  const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, static_cast<std::size_t>(shared_bytes), stream_of(execution)>>>(
-        pooling, x, dy, dx, tile_rows, tile_columns, tiles, static_cast<int>(shared_width));
+  const auto queue = [&](auto kernel) {
+    launch(kernel, blocks, kThreads, static_cast<std::size_t>(shared_bytes), stream_of(execution), pooling, x, dy,
+           dx, tile_rows, tile_columns, tiles, static_cast<int>(shared_width));
   };
   if (pooling.y.kernel == 2 && pooling.x.kernel == 2) {
-    launch(max_pool_backward_kernel<2>);
+    queue(max_pool_backward_kernel<2>);
   } else if (pooling.y.kernel == 3 && pooling.x.kernel == 3) {
-    launch(max_pool_backward_kernel<3>);
+    queue(max_pool_backward_kernel<3>);
   } else {
-    launch(max_pool_backward_kernel<0>);
+    queue(max_pool_backward_kernel<0>);
   }
   return launched("max_pool_backward");
 }

@@ -125,10 +125,10 @@ us_status mi_gradient(const us_execution* execution, const us_mi_params* params,
   find_statistics(execution, filters, x, log_z, statistics);
   const unsigned blocks = map_blocks(filters.maps());
   if (mode == US_MI_ONE_TEMPLATE) {
-    one_template_kernel<<<blocks, kThreads, 0, stream>>>(filters, statistics, x, targets, dx);
+    launch(one_template_kernel, blocks, kThreads, 0, stream, filters, statistics, x, targets, dx);
   } else {
-    weights_kernel<<<block_count(filters.batch * rows), kThreads, 0, stream>>>(filters, statistics);
-    combine_kernel<<<blocks, kThreads, 0, stream>>>(filters, statistics.log_likelihood, dx);
+    launch(weights_kernel, block_count(filters.batch * rows), kThreads, 0, stream, filters, statistics);
+    launch(combine_kernel, blocks, kThreads, 0, stream, filters, statistics.log_likelihood, dx);
   }
   return launched("mi_gradient");
 }

@@ -34,7 +34,8 @@ us_status mi_loss(const us_execution* execution, const us_mi_params* params, con
   double* const evidence = scratch.get() + filters.batch * rows;
   const Statistics statistics{scratch.get(), evidence, evidence + filters.maps()};
   find_statistics(execution, filters, x, log_z, statistics);
-  loss_kernel<<<map_blocks(filters.channels), kThreads, 0, stream_of(execution)>>>(filters, statistics.divergence, loss);
+  launch(loss_kernel, map_blocks(filters.channels), kThreads, 0, stream_of(execution), filters,
+         statistics.divergence, loss);
   return launched("mi_loss");
 }
 

@@ -139,10 +139,10 @@ void released_gradient(cudaStream_t stream, const Filters& filters, const us_mi_
   const std::int64_t maps = filters.maps();
   const Strengths strengths{scratch, scratch + maps, scratch + 2 * maps, scratch + 3 * maps, scratch + 4 * maps};
   const unsigned blocks = map_blocks(maps);
-  centroid_kernel<<<blocks, kThreads, 0, stream>>>(filters, x, strengths);
-  strength_kernel<<<blocks, kThreads, 0, stream>>>(filters, x, targets, slopes, strengths);
-  factor_kernel<<<block_count(filters.channels), kThreads, 0, stream>>>(filters, released, targets, strengths);
-  released_kernel<<<blocks, kThreads, 0, stream>>>(filters, targets, slopes, strengths, dx);
+  launch(centroid_kernel, blocks, kThreads, 0, stream, filters, x, strengths);
+  launch(strength_kernel, blocks, kThreads, 0, stream, filters, x, targets, slopes, strengths);
+  launch(factor_kernel, block_count(filters.channels), kThreads, 0, stream, filters, released, targets, strengths);
+  launch(released_kernel, blocks, kThreads, 0, stream, filters, targets, slopes, strengths, dx);
 }
 
 }  // namespace

@@ -141,8 +141,8 @@ us_status top_quantile(const us_execution* execution, const us_top_quantile_para
                        float* kept, int32_t* filled, float* cutoff) {
   if (params->units == 0 || params->images == 0 || params->cells == 0) return US_OK;
   const bool aligned = is_aligned(values, 16) && params->cells % kElements == 0;
-  top_quantile_kernel<<<static_cast<unsigned>(params->units), kThreads, 0, stream_of(execution)>>>(*params, values, kept, filled,
-                                                                                                  cutoff, aligned);
+  launch(top_quantile_kernel, static_cast<unsigned>(params->units), kThreads, 0, stream_of(execution), *params,
+         values, kept, filled, cutoff, aligned);
   return launched("top_quantile");
 }
 

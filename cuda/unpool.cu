@@ -41,13 +41,13 @@ us_status unpool(const us_execution* execution, const us_pool2d_params* params, 
   const std::int64_t cells = pooling.planes * pooling.y.size * pooling.x.size;
   if (cells == 0) return US_OK;
   const unsigned blocks = block_count((cells + kElements - 1) / kElements);
-  const auto launch = [&](auto kernel) {
-    kernel<<<blocks, kThreads, 0, stream_of(execution)>>>(pooling, y, switches, x, cells, is_aligned(x, 16));
+  const auto queue = [&](auto kernel) {
+    launch(kernel, blocks, kThreads, 0, stream_of(execution), pooling, y, switches, x, cells, is_aligned(x, 16));
   };
   if (mode == US_UNPOOL_ACCUMULATE) {
-    launch(unpool_kernel<true>);
+    queue(unpool_kernel<true>);
   } else {
-    launch(unpool_kernel<false>);
+    queue(unpool_kernel<false>);
   }
   return launched("unpool");
 }
