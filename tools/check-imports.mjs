@@ -13,8 +13,9 @@ const ALLOWED = {
   autodiff: ['onnx', 'tensor'],
   model: ['autodiff', 'onnx', 'kernels', 'tensor'],
   data: ['kernels', 'tensor'],
+  metrics: ['kernels', 'tensor'],
   visualization: ['autodiff', 'model', 'kernels', 'tensor'],
-  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'visualization'],
+  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization'],
 };
 
 const OWNERS = {

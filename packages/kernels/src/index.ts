@@ -64,5 +64,10 @@ export {
   templateScores,
   templateScoresSync,
 } from './template-scores.js';
-export { TopQuantile, type TopQuantileOptions, type TopQuantileState } from './top-quantile.js';
+export {
+  type QuantileMethod,
+  TopQuantile,
+  type TopQuantileOptions,
+  type TopQuantileState,
+} from './top-quantile.js';
 export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';

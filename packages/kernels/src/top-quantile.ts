@@ -1,12 +1,20 @@
-import { sizeOf, type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { sizeOf, type Tensor, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
 import { topQuantileReference } from './reference/top-quantile.js';
+
+/**
+ * Where the 1 - q quantile of n sorted values lies, counted from the smallest, by numpy's names: `linear` at
+ * (1 - q)(n - 1), `hazen` at (1 - q) n - 1/2, within the values.
+ */
+export type QuantileMethod = 'linear' | 'hazen';
 
 export interface TopQuantileOptions {
   readonly units: number;
   /** q, the part of a unit's values above the quantile, from 0 to 1. */
   readonly fraction: number;
+  /** `linear` by default. */
+  readonly method?: QuantileMethod;
   /**
    * The most values that one unit will see, over all shards. With it about 2 q atMost values of a unit are held; without
    * it none can be let go, because any may yet be the quantile of a longer stream.
@@ -18,6 +26,7 @@ export interface TopQuantileOptions {
 export interface TopQuantileState {
   readonly units: number;
   readonly fraction: number;
+  readonly method: QuantileMethod;
   readonly atMost: number | null;
   /** Values of each unit so far. */
   readonly count: number;
@@ -28,9 +37,14 @@ export interface TopQuantileState {
 const MAX_CAPACITY = 2 ** 31 - 1;
 const LEAST_SLACK = 1024;
 
+const PLACES: Readonly<Record<QuantileMethod, (count: number, fraction: number) => number>> = {
+  linear: (count, fraction) => (1 - fraction) * (count - 1),
+  hazen: (count, fraction) => Math.min(Math.max((1 - fraction) * count - 0.5, 0), count - 1),
+};
+
 /** Where the quantile of `count` sorted values lies: between the ranks from above `rank` and `rank - 1`. */
-function rankOf(count: number, fraction: number): { rank: number; weight: number } {
-  const place = (1 - fraction) * (count - 1);
+function rankOf(count: number, fraction: number, method: QuantileMethod): { rank: number; weight: number } {
+  const place = PLACES[method](count, fraction);
   return { rank: count - Math.floor(place), weight: place - Math.floor(place) };
 }
 
@@ -42,8 +56,8 @@ function interpolate(low: number, high: number, weight: number): number {
 }
 
 /**
- * The 1 - q quantile of every unit over a stream, exact: what a full sort and linear interpolation between the two
- * neighbouring values give (numpy's default). Keeps only the largest values that can still matter.
+ * The 1 - q quantile of every unit over a stream, exact: what a full sort and interpolation between the two
+ * neighbouring values give. Keeps only the largest values that can still matter.
  *
  * Memory: at most `maxBytes`, that is 4 units max(2 m, m + 1024) bytes, where m is about q atMost + 2; without `atMost`,
  * between 4 and 8 bytes for every value seen.
@@ -53,6 +67,7 @@ function interpolate(low: number, high: number, weight: number): number {
 export class TopQuantile {
   readonly units: number;
   readonly fraction: number;
+  readonly method: QuantileMethod;
   readonly atMost: number;
   readonly #keep: number;
   readonly #filled: Int32Array;
@@ -63,18 +78,24 @@ export class TopQuantile {
   #trouble: string | undefined;
 
   /** Throws `wrong-use` for options that can never work. */
-  constructor({ units, fraction, atMost = Number.POSITIVE_INFINITY }: TopQuantileOptions) {
+  constructor(options: TopQuantileOptions) {
+    const { units, fraction, method = 'linear', atMost = Number.POSITIVE_INFINITY } = options;
     if (!Number.isInteger(units) || units < 1 || units > MAX_CAPACITY)
       throw new UnitscopeError('wrong-use', `units must be an integer of at least 1, it is ${units}`);
     if (!(fraction >= 0 && fraction <= 1))
       throw new UnitscopeError('wrong-use', `fraction must be from 0 to 1, it is ${fraction}`);
     if (!(atMost >= 1) || !(Number.isSafeInteger(atMost) || atMost === Number.POSITIVE_INFINITY))
       throw new UnitscopeError('wrong-use', `atMost must be an integer of at least 1, it is ${atMost}`);
+    if (PLACES[method] === undefined)
+      throw unknownName('quantile method', String(method), Object.keys(PLACES), 'wrong-use');
     this.units = units;
     this.fraction = fraction;
+    this.method = method;
     this.atMost = atMost;
     // One more than the rank at the end, since a rank in between may be rounded up.
-    this.#keep = Number.isFinite(atMost) ? rankOf(atMost, fraction).rank + 1 : Number.POSITIVE_INFINITY;
+    this.#keep = Number.isFinite(atMost)
+      ? rankOf(atMost, fraction, method).rank + 1
+      : Number.POSITIVE_INFINITY;
     if (Number.isFinite(atMost) && this.#limit > MAX_CAPACITY) {
       throw new UnitscopeError(
         'unsupported',
@@ -135,12 +156,13 @@ export class TopQuantile {
     if (
       other.units !== this.units ||
       other.fraction !== this.fraction ||
+      other.method !== this.method ||
       other.atMost !== this.atMost ||
       other === this
     ) {
       throw new UnitscopeError(
         'wrong-use',
-        'only another selection with the same units, fraction and atMost can be merged',
+        'only another selection with the same units, fraction, method and atMost can be merged',
       );
     }
     const { count, largest } = other.toState();
@@ -157,7 +179,7 @@ export class TopQuantile {
   result(): Float64Array {
     this.#requireUsable();
     if (this.#count === 0) throw new UnitscopeError('wrong-use', 'there is no quantile of no values');
-    const { rank, weight } = rankOf(this.#count, this.fraction);
+    const { rank, weight } = rankOf(this.#count, this.fraction, this.method);
     return Float64Array.from({ length: this.units }, (_, unit) => {
       const sorted = this.#sorted(unit);
       const at = (r: number) => sorted[sorted.length - r] ?? Number.NEGATIVE_INFINITY;
@@ -178,6 +200,7 @@ export class TopQuantile {
     return {
       units: this.units,
       fraction: this.fraction,
+      method: this.method,
       atMost: Number.isFinite(this.atMost) ? this.atMost : null,
       count: this.#count,
       largest: { dims: [this.units, length], data },
@@ -185,8 +208,8 @@ export class TopQuantile {
   }
 
   /** The selection that `toState` was called on. Throws `bad-input` for a state that contradicts itself. */
-  static fromState({ units, fraction, atMost, count, largest }: TopQuantileState): TopQuantile {
-    const made = new TopQuantile({ units, fraction, ...(atMost === null ? {} : { atMost }) });
+  static fromState({ units, fraction, method, atMost, count, largest }: TopQuantileState): TopQuantile {
+    const made = new TopQuantile({ units, fraction, method, ...(atMost === null ? {} : { atMost }) });
     const [rows, length = -1] = largest.dims;
     if (
       !Number.isSafeInteger(count) ||

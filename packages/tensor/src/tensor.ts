@@ -71,13 +71,15 @@ export function sameDims(a: readonly number[], b: readonly number[]): boolean {
 }
 
 /** The samples `start` (included) to `end` (excluded) along the first axis, as a view of the same data. */
-export function sliceBatch(batch: Tensor, start: number, end: number): Tensor {
+export function sliceBatch<D extends TensorData>(batch: Tensor<D>, start: number, end: number): Tensor<D> {
   const [count = 0, ...rest] = batch.dims;
   if (start < 0 || end > count || start > end) {
     throw new UnitscopeError('bad-input', `samples ${start} to ${end} are outside a batch of ${count}`);
   }
   const step = sizeOf(rest);
-  return { dims: [end - start, ...rest], data: batch.data.subarray(start * step, end * step) };
+  // A view of a typed array is of its own type, which the signature of subarray() leaves out.
+  const data = batch.data.subarray(start * step, end * step) as D;
+  return { dims: [end - start, ...rest], data };
 }
 
 /** Tensors of equal trailing dims, joined along the first axis. */
