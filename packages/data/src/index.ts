@@ -1,4 +1,14 @@
 export { readClassNames } from './class-names.js';
+export type {
+  AnnotatedObject,
+  Annotation,
+  DataSet,
+  Example,
+  Label,
+  LabelMap,
+  LabelTable,
+  Landmark,
+} from './data-set.js';
 export { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
 export {
