@@ -20,6 +20,15 @@ export { formatTally } from './dissection/tally.js';
 export { type NumberedActivations, type TopPicture, TopPictures } from './dissection/top-pictures.js';
 export { UnitCounts, type UnitCountsOptions } from './dissection/unit-counts.js';
 export { UnitThresholds, type UnitThresholdsOptions } from './dissection/unit-thresholds.js';
+export {
+  type FilterInstability,
+  INSTABILITY_PROTOCOLS,
+  type InstabilityBatch,
+  type InstabilityProtocol,
+  LocationInstability,
+  type LocationInstabilityOptions,
+  type LocationInstabilityResult,
+} from './instability/location-instability.js';
 export { conceptsOf, type Label, type LabelTable } from './labels.js';
 export type { FromState, Stat } from './stat.js';
 export { decodeState, encodeState, StateReader, type StateValue } from './state.js';

@@ -1,0 +1,43 @@
+import type { StateReader, StateValue } from '../state.js';
+
+// Every float32 is an integer multiple of 2^-149.
+const UNIT_EXPONENT = 149;
+const MAX_HEX_DIGITS = 4096;
+const bits = new DataView(new ArrayBuffer(4));
+
+/** A sum of finite float32 numbers without rounding, the same in any order. */
+export class ExactSum {
+  /** The sum in units of 2^-149. */
+  units: bigint;
+
+  constructor(units = 0n) {
+    this.units = units;
+  }
+
+  static parse(state: StateReader): ExactSum {
+    const match = /^(-?)([0-9a-f]+)$/.exec(state.string());
+    if (match === null || match[2]!.length > MAX_HEX_DIGITS) throw state.bad('is not a sum');
+    const magnitude = BigInt(`0x${match[2]}`);
+    return new ExactSum(match[1] === '-' ? -magnitude : magnitude);
+  }
+
+  toState(): StateValue {
+    return this.units.toString(16);
+  }
+
+  add(value: number): void {
+    bits.setFloat32(0, value);
+    const word = bits.getUint32(0);
+    const exponent = (word >>> 23) & 0xff;
+    const fraction = word & 0x7fffff;
+    const magnitude = exponent === 0 ? BigInt(fraction) : BigInt(fraction | 0x800000) << BigInt(exponent - 1);
+    this.units += word >>> 31 === 1 ? -magnitude : magnitude;
+  }
+
+  /** The sum divided by `count`, to the nearest float64 or a neighbour of it. */
+  mean(count: number): number {
+    // 80 bits more than the quotient needs keep what the division of integers cuts off below float64's last bit.
+    const scaled = (this.units << 80n) / BigInt(count);
+    return Number(scaled) * 2 ** -80 * 2 ** -UNIT_EXPONENT;
+  }
+}
