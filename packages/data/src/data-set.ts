@@ -68,6 +68,6 @@ export interface DataSet {
   /** Categories that objects have, in a fixed order. */
   readonly objectCategories: readonly string[];
   readonly examples: readonly Example[];
-  /** Of the ids in order, the table and the annotation files, in hexadecimal: what a saved state belongs to. */
+  /** Of the table, the ids in order and the sizes of their files, in hexadecimal: what a saved state belongs to. */
   readonly sha256: string;
 }

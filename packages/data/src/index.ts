@@ -10,6 +10,10 @@ export type {
   Landmark,
 } from './data-set.js';
 export { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
+export { type ExampleBatch, type ExampleOptions, type SkippedExample, streamExamples } from './examples.js';
+export { fitPicture, shownRegion } from './fit.js';
+export { fitLabels, fitLandmark } from './fit-labels.js';
+export { readIndexMasks } from './index-masks.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
 export {
   type LoadedPicture,
@@ -20,7 +24,7 @@ export {
   type PictureRecord,
   streamPictures,
 } from './load.js';
-export { fitPicture, normalisePicture, restorePicture } from './normalise.js';
+export { normalisePicture, restorePicture } from './normalise.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 export {
   describePreprocessing,

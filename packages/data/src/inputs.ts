@@ -10,7 +10,7 @@ import {
   toFloat32,
   UnitscopeError,
 } from '@unitscope/tensor';
-import { collect, inOrder, type LoadOptions, loadPicture, type PictureRecord } from './load.js';
+import { collect, type LoadOptions, loadPicture, type PictureRecord, reporting } from './load.js';
 import type { RgbPicture, Size } from './picture.js';
 import type { Preprocessing } from './preprocessing.js';
 
@@ -46,7 +46,7 @@ export async function loadInputs(
     if (isArrayPath(path)) return loadArray(path, { signal });
     return { kind: 'picture', ...(await loadPicture(path, preprocessing, size, { ...options, signal })) };
   };
-  return collect(inOrder(paths, load, options));
+  return collect(reporting(paths, load, options));
 }
 
 /** Whether `loadInputs` takes the path as an array. */

@@ -1,6 +1,7 @@
 import { type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
-import { fitPicture, normalisePicture } from './normalise.js';
+import { fitPicture } from './fit.js';
+import { normalisePicture } from './normalise.js';
 import type { RgbPicture, Size } from './picture.js';
 import type { Preprocessing } from './preprocessing.js';
 
@@ -80,7 +81,7 @@ export async function* streamPictures(
   size: Size,
   options: LoadOptions = {},
 ): AsyncGenerator<LoadedPicture, void, undefined> {
-  yield* inOrder(
+  yield* reporting(
     paths,
     (path, signal) => loadPicture(path, preprocessing, size, { ...options, signal }),
     options,
@@ -97,13 +98,27 @@ export async function loadPictures(
   return collect(streamPictures(paths, preprocessing, size, options));
 }
 
-/** `load` over `paths` with bounded look-ahead, results in order. */
-export async function* inOrder<T>(
+/** `load` over `paths` as `inOrder`, with progress. */
+export async function* reporting<T>(
   paths: readonly string[],
   load: (path: string, signal: AbortSignal) => Promise<T>,
   options: LoadOptions,
 ): AsyncGenerator<T, void, undefined> {
-  const { concurrency = 4, onProgress, signal } = options;
+  let done = 0;
+  for await (const loaded of inOrder(paths, load, options)) {
+    options.onProgress?.({ done: done + 1, total: paths.length, path: paths[done]! });
+    done++;
+    yield loaded;
+  }
+}
+
+/** `load` over `items` with bounded look-ahead, results in order. */
+export async function* inOrder<Item, T>(
+  items: readonly Item[],
+  load: (item: Item, signal: AbortSignal) => Promise<T>,
+  options: Pick<LoadOptions, 'concurrency' | 'signal'>,
+): AsyncGenerator<T, void, undefined> {
+  const { concurrency = 4, signal } = options;
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new UnitscopeError('wrong-use', `concurrency ${concurrency} must be a positive integer`);
   }
@@ -113,16 +128,14 @@ export async function* inOrder<T>(
   const running: Promise<T>[] = [];
   let started = 0;
   try {
-    for (const [index, path] of paths.entries()) {
-      while (started < paths.length && running.length < concurrency) {
-        const next = load(paths[started++]!, either);
+    for (const _ of items) {
+      while (started < items.length && running.length < concurrency) {
+        const next = load(items[started++]!, either);
         // Whoever awaits it later sees the error; until then it must not count as unhandled.
         next.catch(() => {});
         running.push(next);
       }
-      const loaded = await running.shift()!;
-      onProgress?.({ done: index + 1, total: paths.length, path });
-      yield loaded;
+      yield await running.shift()!;
       throwIfAborted(signal);
     }
   } finally {

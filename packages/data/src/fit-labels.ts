@@ -1,0 +1,37 @@
+import type { LabelMap, Landmark } from './data-set.js';
+import type { Box, Size } from './picture.js';
+
+/**
+ * A label map over the part of a picture that a network's input shows: each result pixel takes the label under its
+ * middle, because labels cannot be averaged.
+ *
+ * @param map of the picture's size, or smaller by a whole factor
+ * @param region of the picture, in its pixels (see `shownRegion`)
+ * @param into `size.height` x `size.width` labels
+ */
+export function fitLabels(map: LabelMap, picture: Size, region: Box, size: Size, into: Int32Array): void {
+  const rows = placesOf(region.top, region.height, size.height, map.height / picture.height, map.height);
+  const columns = placesOf(region.left, region.width, size.width, map.width / picture.width, map.width);
+  let next = 0;
+  for (const row of rows) {
+    for (const column of columns) into[next++] = map.data[row * map.width + column]!;
+  }
+}
+
+/** Of every result pixel along one axis the map's cell under its middle. */
+function placesOf(start: number, length: number, count: number, scale: number, cells: number): Int32Array {
+  return Int32Array.from({ length: count }, (_, i) => {
+    const place = Math.floor((start + ((i + 0.5) * length) / count) * scale);
+    return Math.min(Math.max(place, 0), cells - 1);
+  });
+}
+
+/**
+ * Where a landmark of a picture lies on a network's input, in its pixels; undefined where the input does not show it.
+ */
+export function fitLandmark(landmark: Landmark, region: Box, size: Size): Landmark | undefined {
+  const y = ((landmark.y + 0.5 - region.top) * size.height) / region.height - 0.5;
+  const x = ((landmark.x + 0.5 - region.left) * size.width) / region.width - 0.5;
+  const shown = y >= -0.5 && x >= -0.5 && y <= size.height - 0.5 && x <= size.width - 0.5;
+  return shown ? { name: landmark.name, y, x } : undefined;
+}
