@@ -14,8 +14,9 @@ const ALLOWED = {
   model: ['autodiff', 'onnx', 'kernels', 'tensor'],
   data: ['kernels', 'tensor'],
   metrics: ['kernels', 'tensor'],
+  report: ['tensor'],
   visualization: ['autodiff', 'model', 'kernels', 'tensor'],
-  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization'],
+  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization', 'report'],
 };
 
 const OWNERS = {
@@ -23,6 +24,8 @@ const OWNERS = {
   sharp: ['data'],
   '@bufbuild/protobuf': ['onnx'],
   'onnx-buf': ['onnx'],
+  '@observablehq/plot': ['report'],
+  linkedom: ['report'],
   // It writes pictures for the one and reads the numbers of masks for the other, which sharp turns into colours.
   'fast-png': ['visualization', 'data'],
 };

@@ -1,8 +1,10 @@
 import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
+import { addDissectCommand } from './commands/dissect.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
+import { addMergeCommand } from './commands/merge.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
@@ -36,7 +38,8 @@ export async function runCommandLine(
     })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.');
   try {
-    for (const add of [addLayersCommand, addExplainCommand]) add(program, { streams, signal });
+    for (const add of [addLayersCommand, addExplainCommand, addDissectCommand, addMergeCommand])
+      add(program, { streams, signal });
     await program.parseAsync([...args], { from: 'user' });
     return 0;
   } catch (error) {

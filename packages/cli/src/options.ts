@@ -42,7 +42,7 @@ function parseThreads(text: string): number {
   return threads;
 }
 
-function parseSize(text: string): readonly [number, number] {
+export function parseSize(text: string): readonly [number, number] {
   const match = /^(\d+)(?:[,x](\d+))?$/.exec(text);
   const [height, width] = [Number(match?.[1]), Number(match?.[2] ?? match?.[1])];
   if (match === null || height < 1 || width < 1)
@@ -86,4 +86,28 @@ export function parseTarget(text: string, classNames: readonly string[] | undefi
     `the classes ${found.join(', ')} are all called "${classNames[index]}"; give the number of one`,
     { subject: text, alternatives: found.map(String) },
   );
+}
+
+/** A number above 0 and below 1. */
+export function parseFraction(text: string): number {
+  const number = Number(text);
+  if (!(number > 0 && number < 1)) throw new InvalidArgumentError('It must be above 0 and below 1.');
+  return number;
+}
+
+/** `2/7`: the second of seven parts. */
+export function parseShard(text: string): { readonly index: number; readonly of: number } {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, of] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || index < 1 || index > of || !Number.isSafeInteger(of))
+    throw new InvalidArgumentError('It must be I/N, such as 2/7, counted from 1.');
+  return { index, of };
+}
+
+/** `163,16,-33`: size, stride and offset of a receptive field, in pixels. */
+export function parseField(text: string): readonly [number, number, number] {
+  const [size = Number.NaN, stride = Number.NaN, offset = Number.NaN, ...rest] = text.split(',').map(Number);
+  if (rest.length > 0 || ![size, stride, offset].every(Number.isInteger) || size < 1 || stride < 1)
+    throw new InvalidArgumentError('It must be SIZE,STRIDE,OFFSET in pixels, such as 163,16,-33.');
+  return [size, stride, offset];
 }

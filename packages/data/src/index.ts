@@ -15,6 +15,8 @@ export { fitPicture, shownRegion } from './fit.js';
 export { fitLabels, fitLandmark } from './fit-labels.js';
 export { readIndexMasks } from './index-masks.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
+export { parseJsonFile } from './json-file.js';
+export { readLabelTable } from './label-table.js';
 export {
   type LoadedPicture,
   type LoadOptions,
@@ -25,6 +27,7 @@ export {
   streamPictures,
 } from './load.js';
 export { normalisePicture, restorePicture } from './normalise.js';
+export { openDataSet } from './open-data-set.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 export {
   describePreprocessing,
@@ -35,4 +38,5 @@ export {
   preprocessingPreset,
   readPreprocessing,
 } from './preprocessing.js';
+export { rasteriseSvg } from './rasterise.js';
 export { RESIZE_FILTERS, type ResizeFilter, resizePicture } from './resize.js';

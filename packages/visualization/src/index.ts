@@ -20,6 +20,7 @@ export { gradient, inputTimesGradient, saliencyMap } from './methods/gradient.js
 export { deconvnet, deconvolution, guidedBackprop } from './methods/rectifying.js';
 export { methodNamed, methods } from './methods/table.js';
 export { type MontageOptions, montage, type Tile } from './montage.js';
+export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
 export { blankPicture, type Color, type Picture, scalePicture, toRgb } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';

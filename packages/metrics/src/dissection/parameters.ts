@@ -45,7 +45,7 @@ export interface DissectionOptions {
   readonly quantile?: number;
   /** 0.04 by default. */
   readonly iouThreshold?: number;
-  readonly quantileOver?: DissectionParameters['quantileOver'];
+  readonly quantileOver?: DissectionParameters['quantileOver'] | undefined;
 }
 
 const LITE_STEPS = 1000;

@@ -1,0 +1,298 @@
+import { join } from 'node:path';
+import {
+  describePreprocessing,
+  openDataSet,
+  PREPROCESSING_NAMES,
+  readLabelTable,
+  readPreprocessing,
+} from '@unitscope/data';
+import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/metrics';
+import { UnitscopeError } from '@unitscope/tensor';
+import { type Command, Option } from 'commander';
+import { openArraySource } from '../dissection/array-source.js';
+import { type Identity, identityOf, requireSameRun, type Shard, WHOLE } from '../dissection/identity.js';
+import { openNetworkSource } from '../dissection/network-source.js';
+import { drawUnits } from '../dissection/pictures.js';
+import { resultOf, writeResults } from '../dissection/results.js';
+import { runCounts, runThresholds } from '../dissection/run-passes.js';
+import {
+  COUNTS_FILE,
+  type CountPass,
+  isComplete,
+  type Pass,
+  readCounts,
+  readThresholds,
+  startCounts,
+  startThresholds,
+  THRESHOLDS_FILE,
+  type ThresholdPass,
+} from '../dissection/saved-pass.js';
+import type { DissectionSource } from '../dissection/source.js';
+import { describeDissection } from '../dissection/summary.js';
+import { readThresholdFile } from '../dissection/threshold-file.js';
+import { loadModel } from '../load-model.js';
+import {
+  addRunOptions,
+  parseField,
+  parseFraction,
+  parseShard,
+  parseSize,
+  type RunOptions,
+} from '../options.js';
+import { createProgress } from '../progress.js';
+import type { Surroundings } from '../streams.js';
+
+interface DissectOptions extends RunOptions {
+  readonly out: string;
+  readonly data?: string;
+  readonly layer?: string;
+  readonly preprocess: string;
+  readonly labelSize?: readonly [number, number];
+  readonly onError: 'stop' | 'skip';
+  readonly activations?: string;
+  readonly pixelLabels?: string;
+  readonly imageLabels?: string;
+  readonly categories?: string;
+  readonly field?: readonly [number, number, number];
+  readonly input?: readonly [number, number];
+  readonly convention: Convention;
+  readonly quantile?: number;
+  readonly quantileOver?: 'map' | 'enlarged-map';
+  readonly iouThreshold?: number;
+  readonly thresholds?: string;
+  readonly shard: Shard;
+  readonly resume?: boolean;
+  readonly pictures: boolean;
+}
+
+/** `unitscope dissect MODEL --data DIR --layer L --out DIR`: which concepts the units of a layer detect. */
+export function addDissectCommand(program: Command, surroundings: Surroundings): void {
+  const command = program
+    .command('dissect')
+    .description('Which concepts the units of a layer detect, by Network Dissection.')
+    .argument('[model]', 'the ONNX file; left out where the activations come from a file')
+    .requiredOption('--out <dir>', 'the folder for results, and for the state of a run that is not finished')
+    .option('--data <dir>', 'the data set: a folder with images/, masks/ and classes.json')
+    .option('--layer <name>', 'a node, a value, or last-conv (default: last-conv)')
+    .option(
+      '--preprocess <preset>',
+      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
+      'imagenet',
+    )
+    .option('--label-size <h,w>', "size of the label maps (default: half the network's input)", parseSize)
+    .addOption(
+      new Option('--on-error <what>', 'what a picture or mask that cannot be used does')
+        .choices(['stop', 'skip'])
+        .default('stop'),
+    )
+    .addOption(
+      new Option('--convention <name>', 'whose reading of the method')
+        .choices([...CONVENTIONS])
+        .default('paper'),
+    )
+    .option('--quantile <q>', 'how much of a unit lies above its threshold (default: 0.005)', parseFraction)
+    .addOption(
+      new Option(
+        '--quantile-over <what>',
+        "what the quantile is taken over (default: the convention's)",
+      ).choices(['map', 'enlarged-map']),
+    )
+    .option('--iou-threshold <t>', 'a unit above it detects a concept (default: 0.04)', parseFraction)
+    .option('--thresholds <path>', 'thresholds made before: a folder of merged shards, or an .npy file')
+    .option('--shard <i/n>', 'only the i-th of n parts of the pictures', parseShard, WHOLE)
+    .option('--resume', 'go on with a run that was stopped')
+    .option('--no-pictures', 'do not draw the pictures that activate the units most')
+    .option('--activations <file>', 'activations [N, units, h, w] as .npy, instead of a network')
+    .option(
+      '--pixel-labels <file>',
+      'with them: labels of pixels [N, layers, H, W] as .npy of int32, 0 for none',
+    )
+    .option('--image-labels <file>', 'with them: labels of whole pictures [N, n], likewise')
+    .option('--categories <file>', 'with them: what the labels are, as JSON')
+    .option(
+      '--field <size,stride,offset>',
+      "with them: the layer's receptive field, for the convention paper",
+      parseField,
+    )
+    .option('--input <h,w>', "with them: the network's input, likewise", parseSize);
+  addRunOptions(command).action((model: string | undefined, options: DissectOptions) =>
+    runDissect(model, options, surroundings),
+  );
+  command.addHelpText(
+    'after',
+    `
+Examples:
+  unitscope dissect net.onnx --data camvid --layer conv10 --out out
+  In three parts, on three machines:
+    unitscope dissect net.onnx --data camvid --layer conv10 --shard 1/3 --out part1     (and 2/3, 3/3)
+    unitscope merge part1 part2 part3 --out whole
+    unitscope dissect net.onnx --data camvid --layer conv10 --shard 1/3 --out part1 --thresholds whole --resume
+    unitscope merge part1 part2 part3 --out whole
+  Activations that another framework wrote:
+    unitscope dissect --activations a.npy --pixel-labels l.npy --categories c.json --convention lite --out out`,
+  );
+}
+
+async function runDissect(
+  modelPath: string | undefined,
+  options: DissectOptions,
+  { streams, signal }: Surroundings,
+): Promise<void> {
+  requireSense(modelPath, options);
+  const parameters = dissectionParameters(options);
+  const source = await openSource(modelPath, options);
+  try {
+    const identity = identityOf(source, parameters);
+    const { out, shard, json, quiet } = options;
+    const [first, second] = await readSaved(identity, options);
+    const given =
+      options.thresholds === undefined ? undefined : await readThresholdFile(options.thresholds, identity);
+    if (given?.pass !== undefined) requireSameRun(options.thresholds ?? '', given.pass.identity, identity);
+
+    const isQuiet = quiet === true || json === true;
+    const pass = async <T>(
+      label: string,
+      work: (onProgress: (done: number, total: number) => void) => Promise<T>,
+    ) => {
+      const progress = createProgress(streams, label, isQuiet);
+      return work((done, total) => progress.update(done, total)).finally(() => progress.stop());
+    };
+    const say = (text: string) => {
+      if (!json) streams.out.write(text);
+    };
+    if (!isQuiet && modelPath !== undefined)
+      say(`preprocessing ${describePreprocessing(await readPreprocessing(options.preprocess))}\n`);
+
+    const thresholdPass = first ?? startThresholds(identity, shard);
+    if (given === undefined) {
+      await pass('thresholds', (onProgress) =>
+        runThresholds(source, thresholdPass, { folder: out, signal, onProgress }),
+      );
+      if (shard.of > 1) {
+        say(
+          `wrote ${join(out, THRESHOLDS_FILE)}: thresholds of shard ${shard.index}/${shard.of}; merge them all next\n`,
+        );
+        return;
+      }
+    }
+    const thresholds = given?.thresholds ?? thresholdPass.thresholds.result();
+    const countPass = second ?? startCounts(identity, shard, thresholds);
+    requireSameThresholds(countPass, thresholds, out);
+    await pass('counting', (onProgress) => runCounts(source, countPass, { folder: out, signal, onProgress }));
+    if (shard.of > 1) {
+      say(
+        `wrote ${join(out, COUNTS_FILE)}: counts of shard ${shard.index}/${shard.of}; merge them all next\n`,
+      );
+      return;
+    }
+    const result = resultOf(given?.pass ?? thresholdPass, countPass);
+    const written = await writeResults(out, result);
+    if (options.pictures)
+      written.push(
+        ...(await pass('drawing', (onProgress) => drawUnits(out, source, result, { signal, onProgress }))),
+      );
+    if (json)
+      streams.out.write(`${JSON.stringify({ out, files: written, summary: result.summary }, null, 2)}\n`);
+    else say(describeDissection(result));
+    if (!isQuiet) {
+      const { length } = countPass.skipped;
+      if (length > 0) say(`left out ${length} pictures that could not be used; see dissection.json\n`);
+      say(`wrote ${written.length} files to ${out}\n`);
+    }
+  } finally {
+    await source.close();
+  }
+}
+
+/** What a folder holds of this run already. Throws `wrong-use` for another run, or without `--resume`. */
+async function readSaved(
+  identity: Identity,
+  { out, shard, resume }: DissectOptions,
+): Promise<[ThresholdPass | undefined, CountPass | undefined]> {
+  const first = await readThresholds(out);
+  const second = await readCounts(out);
+  const check = (file: string, pass: Pass | undefined) => {
+    if (pass === undefined) return;
+    const path = join(out, file);
+    requireSameRun(path, pass.identity, identity);
+    if (pass.shard.index !== shard.index || pass.shard.of !== shard.of) {
+      throw new UnitscopeError(
+        'wrong-use',
+        `${path} is of shard ${pass.shard.index}/${pass.shard.of}, not ${shard.index}/${shard.of}; choose another folder`,
+        { subject: path },
+      );
+    }
+    if (resume !== true) {
+      throw new UnitscopeError(
+        'wrong-use',
+        `${path} holds ${isComplete(pass) ? 'a finished pass' : 'a run that was stopped'}; go on with it by --resume, or choose another folder`,
+        { subject: path },
+      );
+    }
+  };
+  check(THRESHOLDS_FILE, first);
+  check(COUNTS_FILE, second);
+  return [first, second];
+}
+
+function requireSameThresholds(pass: CountPass, thresholds: Float64Array, folder: string): void {
+  const differing = pass.thresholds.findIndex((value, unit) => !Object.is(value, thresholds[unit]));
+  if (differing === -1) return;
+  throw new UnitscopeError(
+    'wrong-use',
+    `${join(folder, COUNTS_FILE)} was counted under another threshold of unit ${differing}; choose another folder`,
+  );
+}
+
+async function openSource(modelPath: string | undefined, options: DissectOptions): Promise<DissectionSource> {
+  const { activations, pixelLabels, imageLabels, categories, field, input } = options;
+  if (activations !== undefined && pixelLabels !== undefined && categories !== undefined) {
+    const files = { activations, pixelLabels, ...(imageLabels === undefined ? {} : { imageLabels }) };
+    const [size = 0, stride = 0, offset = 0] = field ?? [];
+    return openArraySource(files, {
+      table: await readLabelTable(categories),
+      ...(field === undefined ? {} : { field: { size, stride, offset } }),
+      ...(input === undefined ? {} : { input }),
+    });
+  }
+  const { data = '', layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
+  const dataSet = await openDataSet(data);
+  const preprocessing = await readPreprocessing(preprocess);
+  const model = await loadModel(modelPath ?? '', options);
+  try {
+    return openNetworkSource(model, dataSet, {
+      layer,
+      preprocessing,
+      onError,
+      ...(labelSize === undefined ? {} : { labelSize }),
+      ...(batchSize === undefined ? {} : { batchSize }),
+    });
+  } catch (cause) {
+    await model.close();
+    throw cause;
+  }
+}
+
+/** Throws `wrong-use` for options that cannot be meant together. */
+function requireSense(modelPath: string | undefined, options: DissectOptions): void {
+  const refuse = (why: string) => new UnitscopeError('wrong-use', why);
+  const { activations, pixelLabels, categories, data, layer } = options;
+  const ofArrays = {
+    '--activations': activations,
+    '--pixel-labels': pixelLabels,
+    '--categories': categories,
+  };
+  const given = Object.values(ofArrays).filter((value) => value !== undefined).length;
+  if (given === 0) {
+    if (modelPath === undefined)
+      throw refuse('name the network, or give --activations, --pixel-labels and --categories');
+    if (data === undefined) throw refuse('name the data set by --data');
+    return;
+  }
+  if (modelPath !== undefined || data !== undefined || layer !== undefined)
+    throw refuse(
+      'dissect either a network (MODEL, --data, --layer) or activations (--activations), not both',
+    );
+  const [missing] = Object.entries(ofArrays).find(([, value]) => value === undefined) ?? [];
+  if (missing !== undefined) throw refuse(`${missing} is missing beside ${Object.keys(ofArrays).join(', ')}`);
+}

@@ -1,0 +1,146 @@
+import { basename } from 'node:path';
+import {
+  type DataSet,
+  type ExampleBatch,
+  type ExampleOptions,
+  type Preprocessing,
+  streamExamples,
+} from '@unitscope/data';
+import type { Layer, Model } from '@unitscope/model';
+import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import type { DissectionSource } from './source.js';
+
+export interface NetworkSourceOptions {
+  readonly layer: string;
+  readonly preprocessing: Preprocessing;
+  /** Of the label maps; half the network's input by default. */
+  readonly labelSize?: readonly [number, number];
+  readonly batchSize?: number;
+  readonly onError: 'stop' | 'skip';
+}
+
+const DEFAULT_BATCH_SIZE = 16;
+
+/** Activations of a layer of a network, over the pictures and labels of a data set. The model is closed with it. */
+export function openNetworkSource(
+  model: Model,
+  dataSet: DataSet,
+  options: NetworkSourceOptions,
+): DissectionSource {
+  const layer = model.layer(options.layer);
+  const [units, height, width] = mapsOf(layer);
+  const input = inputOf(model);
+  const [labelHeight, labelWidth] = options.labelSize ?? [
+    Math.max(1, Math.round(input.height / 2)),
+    Math.max(1, Math.round(input.width / 2)),
+  ];
+  const labelSize = { height: labelHeight, width: labelWidth };
+  const { receptiveField: field } = layer;
+  const stream = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) => {
+    const wanted: ExampleOptions = {
+      preprocessing: options.preprocessing,
+      size: input,
+      numbers,
+      batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
+      onError: options.onError,
+      signal,
+      // What cannot be used must be left out of both passes, so that both are over the same pictures.
+      ...(withLabels || options.onError === 'skip' ? { labelSize } : {}),
+    };
+    return streamExamples(dataSet, wanted);
+  };
+  async function* run(numbers: readonly number[], signal: AbortSignal, withLabels: boolean) {
+    for await (const batch of stream(numbers, signal, withLabels)) {
+      yield { batch, activations: await activationsOf(model, layer, batch, units, signal) };
+    }
+  }
+  return {
+    record: {
+      model: { file: basename(model.path ?? ''), sha256: model.sha256 },
+      engine: { name: model.engine.name, versions: model.engine.versions },
+      layer: layer.name,
+      data: { format: dataSet.format, sha256: dataSet.sha256, pictures: dataSet.examples.length },
+      preprocessing: { ...options.preprocessing },
+      input: [input.height, input.width],
+      labelSize: [labelHeight, labelWidth],
+    },
+    units,
+    count: dataSet.examples.length,
+    geometry: {
+      cells: [height, width],
+      pixels: [labelHeight, labelWidth],
+      input: [input.height, input.width],
+      ...(field === undefined
+        ? {}
+        : {
+            receptiveField: [
+              { size: field.size[0], stride: field.stride[0], offset: field.offset[0] },
+              { size: field.size[1], stride: field.stride[1], offset: field.offset[1] },
+            ],
+          }),
+    },
+    table: dataSet.table,
+    async *activations(numbers, signal) {
+      for await (const { batch, activations } of run(numbers, signal, false))
+        yield { numbers: batch.numbers, activations, skipped: batch.skipped };
+    },
+    async *labelled(numbers, signal) {
+      for await (const { batch, activations } of run(numbers, signal, true)) {
+        const { pixelLabels, imageLabels, skipped } = batch;
+        yield { numbers: batch.numbers, activations, labels: { pixelLabels, imageLabels }, skipped };
+      }
+    },
+    async *pictures(numbers, signal) {
+      for await (const { batch, activations } of run(numbers, signal, false))
+        yield {
+          numbers: batch.numbers,
+          activations,
+          pictures: batch.pictures,
+          skipped: batch.skipped,
+        };
+    },
+    close: () => model.close(),
+  };
+}
+
+async function activationsOf(
+  model: Model,
+  layer: Layer,
+  batch: ExampleBatch,
+  units: number,
+  signal: AbortSignal,
+): Promise<Tensor> {
+  // A batch of which nothing could be used.
+  if (batch.numbers.length === 0) return { dims: [0, units, 1, 1], data: new Float32Array(0) };
+  const maps = (await model.activations([layer.name], batch.inputs, { signal })).get(layer.name);
+  if (maps === undefined) throw new UnitscopeError('not-found', `${layer.name} gave no activations`);
+  return maps;
+}
+
+function mapsOf({ name, dims }: Layer): [number, number, number] {
+  const [, units, height, width] = dims ?? [];
+  if (
+    dims?.length === 4 &&
+    typeof units === 'number' &&
+    typeof height === 'number' &&
+    typeof width === 'number'
+  )
+    return [units, height, width];
+  throw new UnitscopeError(
+    'wrong-use',
+    `layer ${name} gives [${dims?.join(', ') ?? '?'}], not maps [N, units, height, width] of a fixed size; ` +
+      'choose a convolution, or give the input size by --size H,W',
+    { subject: name },
+  );
+}
+
+function inputOf({ input, path }: Model): { height: number; width: number } {
+  const [, channels, height, width] = input.dims ?? [];
+  if (channels !== 3 || typeof height !== 'number' || typeof width !== 'number') {
+    throw new UnitscopeError(
+      'wrong-use',
+      `${path} takes [${input.dims?.join(', ') ?? '?'}], not pictures of a fixed size; give one by --size H,W`,
+    );
+  }
+  return { height, width };
+}

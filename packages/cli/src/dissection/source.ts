@@ -1,0 +1,42 @@
+import type { RgbPicture, SkippedExample } from '@unitscope/data';
+import type { IouBatch } from '@unitscope/kernels';
+import type { LabelTable, MapGeometry } from '@unitscope/metrics';
+import type { Tensor } from '@unitscope/tensor';
+
+/** A part of the pictures of a source, with what a pass asked for. */
+export interface ActivationBatch {
+  /** Numbers of the pictures in the data set. */
+  readonly numbers: readonly number[];
+  /** `[n, units, height, width]` */
+  readonly activations: Tensor;
+  readonly skipped: readonly SkippedExample[];
+}
+
+export interface LabelledBatch extends ActivationBatch {
+  readonly labels: Omit<IouBatch, 'activations'>;
+}
+
+export interface PictureBatch extends ActivationBatch {
+  /** As the network saw them. */
+  readonly pictures: readonly RgbPicture[];
+}
+
+/** JSON of a plain value. */
+export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
+
+/** Where activations and labels come from: a network over a data set, or files of arrays. */
+export interface DissectionSource {
+  /** What it is, for results and to tell whether a saved state belongs to it; the same on every machine. */
+  readonly record: { readonly [key: string]: Json };
+  readonly units: number;
+  /** Pictures in all. */
+  readonly count: number;
+  readonly geometry: MapGeometry;
+  readonly table: LabelTable;
+  /** The batches of the pictures with these numbers, in this order. */
+  readonly activations: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<ActivationBatch>;
+  readonly labelled: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<LabelledBatch>;
+  /** Left out where there are no pictures to show. */
+  readonly pictures?: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<PictureBatch>;
+  readonly close: () => Promise<void>;
+}

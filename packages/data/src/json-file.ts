@@ -1,0 +1,39 @@
+import { readFile } from 'node:fs/promises';
+import { reasonOf, UnitscopeError } from '@unitscope/tensor';
+import type { z } from 'zod';
+
+/**
+ * A JSON file of the shape that `schema` describes.
+ *
+ * @param what what to call it in an error; throws `not-found`, and `bad-file` naming the first field that is wrong
+ */
+export async function parseJsonFile<T extends z.ZodType>(
+  path: string,
+  schema: T,
+  what: string,
+): Promise<z.output<T>> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new UnitscopeError('not-found', `cannot read ${what} ${path}: ${reasonOf(cause)}`, {
+      subject: path,
+      cause,
+    });
+  });
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw new UnitscopeError('bad-file', `${what} ${path} is not JSON: ${reasonOf(cause)}`, {
+      subject: path,
+      cause,
+    });
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const field = issue?.path.map(String).join('.') ?? '';
+  throw new UnitscopeError(
+    'bad-file',
+    `${what} ${path}: ${field === '' ? 'it' : `field ${field}`} is wrong (${issue?.message ?? ''})`,
+    { subject: path, cause: parsed.error },
+  );
+}

@@ -1,0 +1,1 @@
+export { type Bar, barChart, type ChartLabels, type HistogramLabels, histogram } from './charts.js';
