@@ -62,31 +62,42 @@ export async function* streamExamples(
   dataSet: DataSet,
   options: ExampleOptions,
 ): AsyncGenerator<ExampleBatch, void, undefined> {
+  const load = (number: number, signal: AbortSignal) => loadExample(dataSet, number, { ...options, signal });
+  for await (const batch of streamBatches(dataSet, options, load))
+    yield collate(batch, dataSet.table, options);
+}
+
+/** What `load` makes of the examples, or why it cannot, `batchSize` at a time. */
+export async function* streamBatches<T extends object>(
+  dataSet: DataSet,
+  options: Pick<ExampleOptions, 'batchSize' | 'numbers' | 'concurrency' | 'onError' | 'signal'>,
+  load: (number: number, signal: AbortSignal) => Promise<T>,
+): AsyncGenerator<(T | SkippedExample)[], void, undefined> {
   const { batchSize, numbers = dataSet.examples.map((_, number) => number), signal } = options;
   if (!Number.isInteger(batchSize) || batchSize < 1)
     throw new UnitscopeError('wrong-use', `batchSize must be a positive integer, it is ${batchSize}`);
-  const load = async (number: number, either: AbortSignal): Promise<Loaded | SkippedExample> => {
+  const attempt = async (number: number, either: AbortSignal): Promise<T | SkippedExample> => {
     try {
-      return await loadExample(dataSet, number, { ...options, signal: either });
+      return await load(number, either);
     } catch (cause) {
       const isAbort = cause instanceof UnitscopeError && cause.code === 'aborted';
       if (options.onError !== 'skip' || isAbort || !(cause instanceof UnitscopeError)) throw cause;
       return { number, id: dataSet.examples[number]!.id, reason: cause.message };
     }
   };
-  let batch: (Loaded | SkippedExample)[] = [];
+  let batch: (T | SkippedExample)[] = [];
   const { concurrency } = options;
-  for await (const loaded of inOrder(numbers, load, {
+  for await (const loaded of inOrder(numbers, attempt, {
     signal,
     ...(concurrency === undefined ? {} : { concurrency }),
   })) {
     batch.push(loaded);
     if (batch.length < batchSize) continue;
-    yield collate(batch, dataSet.table, options);
+    yield batch;
     batch = [];
     throwIfAborted(signal);
   }
-  if (batch.length > 0) yield collate(batch, dataSet.table, options);
+  if (batch.length > 0) yield batch;
 }
 
 async function loadExample(

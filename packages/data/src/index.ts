@@ -27,6 +27,7 @@ export {
   streamPictures,
 } from './load.js';
 export { normalisePicture, restorePicture } from './normalise.js';
+export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
 export { openDataSet } from './open-data-set.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 export {

@@ -4,7 +4,7 @@ import { type Color, type Picture, toRgb } from './picture.js';
 export interface OutlineOptions {
   /** Of the outline; default yellow. */
   readonly color?: Color;
-  /** What is left of the light outside the mask, 0 to 1. Default 0.4. */
+  /** What is left of the light outside the mask, 0 to 1. Default 0.5. */
   readonly outside?: number;
 }
 
@@ -18,7 +18,7 @@ const YELLOW: Color = [255, 230, 0];
 export function outlineMask(
   picture: Picture,
   mask: ArrayLike<number>,
-  { color = YELLOW, outside = 0.4 }: OutlineOptions = {},
+  { color = YELLOW, outside = 0.5 }: OutlineOptions = {},
 ): Picture {
   const { width, height, data } = toRgb(picture);
   if (mask.length !== width * height)

@@ -2,20 +2,19 @@ import { join } from 'node:path';
 import { type DissectedUnit, enlargeMaps, placeCells } from '@unitscope/metrics';
 import { sliceBatch, writeFileAtomic } from '@unitscope/tensor';
 import { encodePng, montage, outlineMask, type Tile } from '@unitscope/visualization';
-import { formatNumber } from '../summary.js';
 import { version } from '../version.js';
 import type { DissectionResult } from './results.js';
 import type { DissectionSource, PictureBatch } from './source.js';
 
 const PICTURES_EACH = 5;
 const MOST_UNITS = 200;
-const OVERVIEW_UNITS = 8;
+const OVERVIEW_CONCEPTS = 12;
 const TILE_SIZE = 160;
 
 /**
  * The pictures that activate the units most, with the units' masks outlined: `units/<unit>.png` of every detector, the
- * 200 of the highest IoU at most, and the best of them together in `units.png`. Nothing without detectors or pictures.
- * Returns the files' names.
+ * 200 of the highest IoU at most, and the best one of every concept together in `units.png`. Nothing without detectors or
+ * pictures. Returns the files' names.
  */
 export async function drawUnits(
   folder: string,
@@ -33,7 +32,7 @@ export async function drawUnits(
   const written: string[] = [];
   const write = async (name: string, shown: readonly DissectedUnit[]) => {
     const tiles = shown.flatMap(({ unit }) => rows.get(unit) ?? []);
-    const title = shown.length === 1 ? titleOf(shown[0]!) : 'the units that match a concept best';
+    const title = shown.length === 1 ? '' : 'for each concept the unit that matches it best';
     const picture = montage(tiles, { title, columns: PICTURES_EACH, tileSize: TILE_SIZE });
     await writeFileAtomic(
       join(folder, name),
@@ -42,7 +41,10 @@ export async function drawUnits(
     written.push(name);
   };
   for (const unit of units) await write(join('units', `${String(unit.unit).padStart(4, '0')}.png`), [unit]);
-  await write('units.png', units.slice(0, OVERVIEW_UNITS));
+  const best = units.filter(
+    ({ best: match }, i) => units.findIndex((other) => other.best!.label.index === match!.label.index) === i,
+  );
+  await write('units.png', best.slice(0, OVERVIEW_CONCEPTS));
   return written;
 }
 
@@ -102,7 +104,7 @@ function tileOf(
   };
 }
 
+/** Two lines that fit under a tile. */
 function titleOf({ unit, best }: DissectedUnit): string {
-  const found = best === undefined ? '' : `: ${best.label.name}, IoU ${formatNumber(best.iou)}`;
-  return `unit ${unit}${found}`;
+  return `${best?.label.name ?? ''} ${best?.iou.toFixed(3) ?? ''}\nunit ${unit}`;
 }
