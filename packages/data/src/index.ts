@@ -1,4 +1,5 @@
 export { readClassNames } from './class-names.js';
+export { readCoco } from './coco.js';
 export type {
   AnnotatedObject,
   Annotation,

@@ -1,0 +1,80 @@
+import type { Size } from './picture.js';
+
+/**
+ * The pixels of a region that is the union of polygons, in ascending order: those whose middle lies inside, by the
+ * even-odd rule for each polygon. Corners are x, y in pixels from the top left corner of the picture.
+ */
+export function fillPolygons(polygons: readonly (readonly number[])[], { width, height }: Size): Int32Array {
+  const inside = new Uint8Array(width * height);
+  for (const polygon of polygons) {
+    const corners = Math.floor(polygon.length / 2);
+    const crossings: number[][] = Array.from({ length: height }, () => []);
+    for (let i = 0; i < corners; i++) {
+      const j = (i + 1) % corners;
+      const [x0, y0, x1, y1] = [polygon[2 * i]!, polygon[2 * i + 1]!, polygon[2 * j]!, polygon[2 * j + 1]!];
+      // Rows whose middle the edge crosses; its upper end counts, its lower does not, so corners count once.
+      const first = Math.max(0, Math.ceil(Math.min(y0, y1) - 0.5));
+      const end = Math.min(height, Math.ceil(Math.max(y0, y1) - 0.5));
+      for (let row = first; row < end; row++)
+        crossings[row]!.push(x0 + ((row + 0.5 - y0) * (x1 - x0)) / (y1 - y0));
+    }
+    crossings.forEach((places, row) => {
+      places.sort((a, b) => a - b);
+      for (let i = 0; i + 1 < places.length; i += 2) {
+        const start = Math.max(0, Math.ceil(places[i]! - 0.5));
+        const stop = Math.min(width, Math.ceil(places[i + 1]! - 0.5));
+        if (stop > start) inside.fill(1, row * width + start, row * width + stop);
+      }
+    });
+  }
+  return placesOf(inside);
+}
+
+/**
+ * The pixels of a run-length mask: lengths of runs outside and inside in turn, column after column. Undefined where the
+ * runs do not make up the picture.
+ */
+export function fillRuns(runs: readonly number[], { width, height }: Size): Int32Array | undefined {
+  const inside = new Uint8Array(width * height);
+  let next = 0;
+  for (const [i, length] of runs.entries()) {
+    if (length < 0 || next + length > inside.length) return undefined;
+    if (i % 2 === 1) {
+      for (let place = next; place < next + length; place++)
+        inside[(place % height) * width + Math.floor(place / height)] = 1;
+    }
+    next += length;
+  }
+  return next === inside.length ? placesOf(inside) : undefined;
+}
+
+/**
+ * The runs in COCO's compressed text: numbers of five bits a character, the sixth says that more follow, in two's
+ * complement; from the third on each is the difference to the one before the last. Undefined for a text that is none.
+ */
+export function parseRuns(text: string): number[] | undefined {
+  const runs: number[] = [];
+  let value = 0;
+  let shift = 0;
+  for (const character of text) {
+    const code = character.charCodeAt(0) - 48;
+    if (code < 0 || code > 63 || shift > 30) return undefined;
+    value += (code & 31) * 2 ** shift;
+    shift += 5;
+    if ((code & 32) !== 0) continue;
+    if ((code & 16) !== 0) value -= 2 ** shift;
+    runs.push(runs.length > 2 ? value + runs[runs.length - 2]! : value);
+    value = 0;
+    shift = 0;
+  }
+  return shift === 0 ? runs : undefined;
+}
+
+function placesOf(inside: Uint8Array): Int32Array {
+  const places = new Int32Array(inside.reduce((sum, bit) => sum + bit, 0));
+  let next = 0;
+  inside.forEach((bit, place) => {
+    if (bit === 1) places[next++] = place;
+  });
+  return places;
+}
