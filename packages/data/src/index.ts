@@ -29,7 +29,7 @@ export {
 } from './load.js';
 export { normalisePicture, restorePicture } from './normalise.js';
 export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
-export { openDataSet } from './open-data-set.js';
+export { DATA_SET_LAYOUTS, openDataSet } from './open-data-set.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 export {
   describePreprocessing,

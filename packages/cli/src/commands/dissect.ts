@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import {
+  DATA_SET_LAYOUTS,
   describePreprocessing,
   openDataSet,
   PREPROCESSING_NAMES,
@@ -10,7 +11,7 @@ import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/m
 import { UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
 import { openArraySource } from '../dissection/array-source.js';
-import { type Identity, identityOf, requireSameRun, type Shard, WHOLE } from '../dissection/identity.js';
+import { type Identity, identityOf } from '../dissection/identity.js';
 import { openNetworkSource } from '../dissection/network-source.js';
 import { drawUnits } from '../dissection/pictures.js';
 import { resultOf, writeResults } from '../dissection/results.js';
@@ -18,8 +19,6 @@ import { runCounts, runThresholds } from '../dissection/run-passes.js';
 import {
   COUNTS_FILE,
   type CountPass,
-  isComplete,
-  type Pass,
   readCounts,
   readThresholds,
   startCounts,
@@ -39,6 +38,8 @@ import {
   parseSize,
   type RunOptions,
 } from '../options.js';
+import { requireSameRun, type Shard, WHOLE } from '../passes/identity.js';
+import { requireResumable } from '../passes/saved-pass.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 
@@ -72,7 +73,7 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
     .description('Which concepts the units of a layer detect, by Network Dissection.')
     .argument('[model]', 'the ONNX file; left out where the activations come from a file')
     .requiredOption('--out <dir>', 'the folder for results, and for the state of a run that is not finished')
-    .option('--data <dir>', 'the data set: a folder with images/, masks/ and classes.json')
+    .option('--data <dir>', `the data set: ${DATA_SET_LAYOUTS}`)
     .option('--layer <name>', 'a node, a value, or last-conv (default: last-conv)')
     .option(
       '--preprocess <preset>',
@@ -211,27 +212,9 @@ async function readSaved(
 ): Promise<[ThresholdPass | undefined, CountPass | undefined]> {
   const first = await readThresholds(out);
   const second = await readCounts(out);
-  const check = (file: string, pass: Pass | undefined) => {
-    if (pass === undefined) return;
-    const path = join(out, file);
-    requireSameRun(path, pass.identity, identity);
-    if (pass.shard.index !== shard.index || pass.shard.of !== shard.of) {
-      throw new UnitscopeError(
-        'wrong-use',
-        `${path} is of shard ${pass.shard.index}/${pass.shard.of}, not ${shard.index}/${shard.of}; choose another folder`,
-        { subject: path },
-      );
-    }
-    if (resume !== true) {
-      throw new UnitscopeError(
-        'wrong-use',
-        `${path} holds ${isComplete(pass) ? 'a finished pass' : 'a run that was stopped'}; go on with it by --resume, or choose another folder`,
-        { subject: path },
-      );
-    }
-  };
-  check(THRESHOLDS_FILE, first);
-  check(COUNTS_FILE, second);
+  const own = { identity, shard, resume: resume === true };
+  requireResumable(join(out, THRESHOLDS_FILE), first, own);
+  requireResumable(join(out, COUNTS_FILE), second, own);
   return [first, second];
 }
 

@@ -1,13 +1,11 @@
 import { join } from 'node:path';
 import { UnitscopeError } from '@unitscope/tensor';
 import type { Command } from 'commander';
-import { requireSameRun, WHOLE } from '../dissection/identity.js';
+
 import { resultOf, writeResults } from '../dissection/results.js';
 import {
   COUNTS_FILE,
   type CountPass,
-  isComplete,
-  type Pass,
   readCounts,
   readThresholds,
   saveCounts,
@@ -18,6 +16,8 @@ import {
   type ThresholdPass,
 } from '../dissection/saved-pass.js';
 import { describeDissection } from '../dissection/summary.js';
+import { requireSameRun, WHOLE } from '../passes/identity.js';
+import { isComplete, type Pass } from '../passes/saved-pass.js';
 import type { Surroundings } from '../streams.js';
 
 interface MergeOptions {

@@ -6,34 +6,17 @@ import {
   type MapGeometry,
   type StateReader,
 } from '@unitscope/metrics';
-import { reasonOf, UnitscopeError } from '@unitscope/tensor';
+import { reasonOf } from '@unitscope/tensor';
 import { z } from 'zod';
-import type { DissectionSource, Json } from './source.js';
+import type { RunIdentity } from '../passes/identity.js';
+import type { DissectionSource } from './source.js';
 
-/** What a run is of. Saved with every state: a state of another run is refused, and shards can be merged without it. */
-export interface Identity {
-  readonly record: { readonly [key: string]: Json };
+/** What a dissection is of: enough to merge its shards without network and data. */
+export interface Identity extends RunIdentity {
   readonly parameters: DissectionParameters;
   readonly units: number;
-  readonly count: number;
   readonly geometry: MapGeometry;
   readonly table: LabelTable;
-}
-
-/** The part of a data set that a run is over: the pictures floor((index - 1) n / of) to floor(index n / of). */
-export interface Shard {
-  /** From 1. */
-  readonly index: number;
-  readonly of: number;
-}
-
-export const WHOLE: Shard = { index: 1, of: 1 };
-
-/** Numbers of a shard's pictures. */
-export function numbersOf({ index, of }: Shard, count: number): number[] {
-  const start = Math.floor(((index - 1) * count) / of);
-  const end = Math.floor((index * count) / of);
-  return Array.from({ length: end - start }, (_, i) => start + i);
 }
 
 export function identityOf(source: DissectionSource, parameters: DissectionParameters): Identity {
@@ -80,39 +63,4 @@ export function readIdentity(state: StateReader): Identity {
   } catch (cause) {
     throw state.bad(`is damaged (${reasonOf(cause).split('\n')[0]})`);
   }
-}
-
-/** Throws `wrong-use`, saying what differs, unless a saved state is of this run. */
-export function requireSameRun(path: string, saved: Identity, own: Identity): void {
-  for (const key of ['record', 'parameters', 'units', 'count', 'geometry', 'table'] as const) {
-    const differing = firstDifference(saved[key], own[key], key);
-    if (differing !== undefined) {
-      throw new UnitscopeError(
-        'wrong-use',
-        `${path} belongs to another run: its ${differing}; choose another folder, or run it as before`,
-        { subject: path },
-      );
-    }
-  }
-}
-
-/** Where two plain values differ first, in words. */
-function firstDifference(saved: unknown, own: unknown, name: string): string | undefined {
-  if (isRecord(saved) && isRecord(own)) {
-    for (const key of new Set([...Object.keys(saved), ...Object.keys(own)])) {
-      const found = firstDifference(saved[key], own[key], name === 'record' ? key : `${name} ${key}`);
-      if (found !== undefined) return found;
-    }
-    return undefined;
-  }
-  const [a, b] = [saved, own].map((value) => JSON.stringify(value) ?? 'nothing');
-  return a === b ? undefined : `${name} is ${shorten(a!)}, not ${shorten(b!)}`;
-}
-
-function shorten(text: string): string {
-  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }

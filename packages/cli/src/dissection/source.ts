@@ -2,6 +2,7 @@ import type { RgbPicture, SkippedExample } from '@unitscope/data';
 import type { IouBatch } from '@unitscope/kernels';
 import type { LabelTable, MapGeometry } from '@unitscope/metrics';
 import type { Tensor } from '@unitscope/tensor';
+import type { Json } from '../passes/identity.js';
 
 /** A part of the pictures of a source, with what a pass asked for. */
 export interface ActivationBatch {
@@ -20,9 +21,6 @@ export interface PictureBatch extends ActivationBatch {
   /** As the network saw them. */
   readonly pictures: readonly RgbPicture[];
 }
-
-/** JSON of a plain value. */
-export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /** Where activations and labels come from: a network over a data set, or files of arrays. */
 export interface DissectionSource {

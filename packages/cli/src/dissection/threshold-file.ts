@@ -1,7 +1,8 @@
 import { readFile, stat } from 'node:fs/promises';
 import { readNpy, reasonOf, UnitscopeError } from '@unitscope/tensor';
+import { isComplete } from '../passes/saved-pass.js';
 import type { Identity } from './identity.js';
-import { isComplete, readThresholds, type ThresholdPass } from './saved-pass.js';
+import { readThresholds, type ThresholdPass } from './saved-pass.js';
 
 /**
  * Thresholds that were made before: a merged folder of all shards, or an `.npy` file of one number for each unit. Throws
