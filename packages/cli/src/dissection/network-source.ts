@@ -8,6 +8,7 @@ import {
 } from '@unitscope/data';
 import type { Layer, Model } from '@unitscope/model';
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import type { DissectionSource } from './source.js';
 
 export interface NetworkSourceOptions {
@@ -28,8 +29,8 @@ export function openNetworkSource(
   options: NetworkSourceOptions,
 ): DissectionSource {
   const layer = model.layer(options.layer);
-  const [units, height, width] = mapsOf(layer);
-  const input = inputOf(model);
+  const [units, height, width] = mapDimsOf(layer);
+  const input = inputSizeOf(model);
   const [labelHeight, labelWidth] = options.labelSize ?? [
     Math.max(1, Math.round(input.height / 2)),
     Math.max(1, Math.round(input.width / 2)),
@@ -115,32 +116,4 @@ async function activationsOf(
   const maps = (await model.activations([layer.name], batch.inputs, { signal })).get(layer.name);
   if (maps === undefined) throw new UnitscopeError('not-found', `${layer.name} gave no activations`);
   return maps;
-}
-
-function mapsOf({ name, dims }: Layer): [number, number, number] {
-  const [, units, height, width] = dims ?? [];
-  if (
-    dims?.length === 4 &&
-    typeof units === 'number' &&
-    typeof height === 'number' &&
-    typeof width === 'number'
-  )
-    return [units, height, width];
-  throw new UnitscopeError(
-    'wrong-use',
-    `layer ${name} gives [${dims?.join(', ') ?? '?'}], not maps [N, units, height, width] of a fixed size; ` +
-      'choose a convolution, or give the input size by --size H,W',
-    { subject: name },
-  );
-}
-
-function inputOf({ input, path }: Model): { height: number; width: number } {
-  const [, channels, height, width] = input.dims ?? [];
-  if (channels !== 3 || typeof height !== 'number' || typeof width !== 'number') {
-    throw new UnitscopeError(
-      'wrong-use',
-      `${path} takes [${input.dims?.join(', ') ?? '?'}], not pictures of a fixed size; give one by --size H,W`,
-    );
-  }
-  return { height, width };
 }
