@@ -14,6 +14,14 @@ export type ExitCode = 0 | 1 | 2 | 130;
 
 const INTERRUPTED = 130;
 
+const COMMANDS = [
+  addLayersCommand,
+  addExplainCommand,
+  addDissectCommand,
+  addMergeCommand,
+  addStabilityCommand,
+];
+
 /**
  * Runs the command `unitscope` with the given arguments.
  *
@@ -39,8 +47,7 @@ export async function runCommandLine(
     })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.');
   try {
-    for (const add of [addLayersCommand, addExplainCommand, addDissectCommand, addMergeCommand])
-      add(program, { streams, signal });
+    for (const add of COMMANDS) add(program, { streams, signal });
     await program.parseAsync([...args], { from: 'user' });
     return 0;
   } catch (error) {
