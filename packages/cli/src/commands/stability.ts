@@ -24,7 +24,7 @@ import { z } from 'zod';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
 import { addRunOptions, type RunOptions } from '../options.js';
-import { type RunIdentity, requireSameRun, WHOLE } from '../passes/identity.js';
+import { type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
 import { type Pass, readPass, requireResumable, savePass } from '../passes/saved-pass.js';
 import { createProgress } from '../progress.js';
