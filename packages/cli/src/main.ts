@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
+import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
@@ -20,6 +21,7 @@ const COMMANDS = [
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,
+  addDataCommand,
 ];
 
 /**

@@ -70,6 +70,41 @@ export function parseRuns(text: string): number[] | undefined {
   return shift === 0 ? runs : undefined;
 }
 
+/** The runs of a mask of zeros and ones, row by row: the inverse of `fillRuns`. */
+export function encodeRuns(mask: Uint8Array, { width, height }: Size): number[] {
+  const runs: number[] = [];
+  let inside = 0;
+  let length = 0;
+  for (let x = 0; x < width; x++) {
+    for (let place = x; place < width * height; place += width) {
+      if (mask[place] !== inside) {
+        runs.push(length);
+        inside = 1 - inside;
+        length = 0;
+      }
+      length++;
+    }
+  }
+  runs.push(length);
+  return runs;
+}
+
+/** Runs in COCO's compressed text: the inverse of `parseRuns`. */
+export function formatRuns(runs: readonly number[]): string {
+  let text = '';
+  for (const [i, run] of runs.entries()) {
+    let value = i > 2 ? run - runs[i - 2]! : run;
+    for (let more = true; more; ) {
+      const bits = value & 31;
+      value >>= 5;
+      // The fifth bit is the sign that the reader extends: a number ends where the rest is nothing but that sign.
+      more = value !== ((bits & 16) === 0 ? 0 : -1);
+      text += String.fromCharCode(48 + bits + (more ? 32 : 0));
+    }
+  }
+  return text;
+}
+
 function placesOf(inside: Uint8Array): Int32Array {
   const places = new Int32Array(inside.reduce((sum, bit) => sum + bit, 0));
   let next = 0;

@@ -30,6 +30,26 @@ export {
 export { normalisePicture, restorePicture } from './normalise.js';
 export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
 export { DATA_SET_LAYOUTS, openDataSet } from './open-data-set.js';
+export { generateScene, type SceneOptions } from './part-world/generate.js';
+export { type Intervention, interventionOptions, interventionsOn } from './part-world/interventions.js';
+export {
+  CATEGORIES as PART_WORLD_CATEGORIES,
+  type Category as PartWorldCategory,
+  discriminativeParts,
+  sharedWith,
+} from './part-world/recipes.js';
+export { type RenderOptions, renderScene } from './part-world/render.js';
+export {
+  type Background,
+  PARTS,
+  type Part,
+  type PartStyle,
+  type Pose,
+  type Scene,
+  type Thing,
+} from './part-world/scene.js';
+export { type PartLandmark, type SceneTruth, truthOf } from './part-world/truth.js';
+export { type PartWorldOptions, type WrittenPartWorld, writePartWorld } from './part-world/write.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 export {
   describePreprocessing,

@@ -1,5 +1,6 @@
 import { reasonOf, UnitscopeError } from '@unitscope/tensor';
 import sharp from 'sharp';
+import type { RgbPicture } from './picture.js';
 
 // What an SVG is drawn at when nothing else is said, in dots an inch.
 const DENSITY = 72;
@@ -16,4 +17,23 @@ export async function rasteriseSvg(svg: string, { scale = 1 } = {}): Promise<Uin
   } catch (cause) {
     throw new UnitscopeError('bad-file', `the SVG cannot be drawn: ${reasonOf(cause)}`, { cause });
   }
+}
+
+/** An SVG document that leaves nothing transparent, as pixels, one for each of its own. Throws as `rasteriseSvg`. */
+export async function rasterisePixels(svg: string): Promise<RgbPicture> {
+  try {
+    const { data, info } = await sharp(Buffer.from(svg), { density: DENSITY })
+      .removeAlpha()
+      .raw()
+      .toBuffer({ resolveWithObject: true });
+    const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
+    return { width: info.width, height: info.height, channels: 3, data: pixels };
+  } catch (cause) {
+    throw new UnitscopeError('bad-file', `the SVG cannot be drawn: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** A picture as a PNG file. */
+export async function encodePicture({ width, height, channels, data }: RgbPicture): Promise<Uint8Array> {
+  return sharp(data, { raw: { width, height, channels } }).png().toBuffer();
 }
