@@ -70,22 +70,23 @@ export function parseRuns(text: string): number[] | undefined {
   return shift === 0 ? runs : undefined;
 }
 
-/** The runs of a mask of zeros and ones, row by row: the inverse of `fillRuns`. */
-export function encodeRuns(mask: Uint8Array, { width, height }: Size): number[] {
+/** Pixels of one column that follow each other, counted column after column. */
+export interface Span {
+  readonly start: number;
+  readonly length: number;
+}
+
+/** The runs of a region given by its spans in ascending order: the inverse of `fillRuns`. */
+export function encodeRuns(spans: Iterable<Span>, { width, height }: Size): number[] {
   const runs: number[] = [];
-  let inside = 0;
-  let length = 0;
-  for (let x = 0; x < width; x++) {
-    for (let place = x; place < width * height; place += width) {
-      if (mask[place] !== inside) {
-        runs.push(length);
-        inside = 1 - inside;
-        length = 0;
-      }
-      length++;
-    }
+  let end = 0;
+  for (const { start, length } of spans) {
+    // What goes on in the next column goes on in the run.
+    if (start === end && runs.length > 0) runs[runs.length - 1]! += length;
+    else runs.push(start - end, length);
+    end = start + length;
   }
-  runs.push(length);
+  if (end < width * height) runs.push(width * height - end);
   return runs;
 }
 

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { fillPolygons, fillRuns, parseRuns } from '../src/fill-region.js';
+import { encodeRuns, fillPolygons, fillRuns, formatRuns, parseRuns } from '../src/fill-region.js';
 import { readCoco } from '../src/index.js';
 import { temporaryFolder } from './support/pictures.js';
 
@@ -195,6 +195,31 @@ describe('regions', () => {
     );
   });
 
+  it('come back from what is written of them', () => {
+    fc.assert(
+      fc.property(size, fc.integer(), ({ width, height }, seed) => {
+        const inside = (place: number) => Math.sin(seed + place * 1.7) > 0;
+        const places = Array.from({ length: width * height }, (_, place) => place).filter(inside);
+        // In spans of one pixel each: what touches, also across columns, is one run.
+        const runs = encodeRuns(
+          places.map((start) => ({ start, length: 1 })),
+          { width, height },
+        );
+        expect(runs.slice(1).every((run) => run > 0)).toBe(true);
+        const pixels = places.map((place) => (place % height) * width + Math.floor(place / height));
+        expect([...fillRuns(runs, { width, height })!]).toEqual(pixels.sort((a, b) => a - b));
+        expect(parseRuns(formatRuns(runs))).toEqual(runs);
+        expect(formatRuns(runs)).toBe(compress(runs));
+      }),
+    );
+    const long = fc.array(fc.nat(2 ** 30), { maxLength: 12 });
+    fc.assert(
+      fc.property(long, (runs) => {
+        expect(parseRuns(formatRuns(runs))).toEqual(runs);
+      }),
+    );
+  });
+
   it('of a text worked out by hand', () => {
     // Rows 1 and 2 of columns 1 to 3 in 4 x 6 pixels: from the fourth run on differences 0, 0, 0 and 7.
     expect(parseRuns('5220007')).toEqual([5, 2, 2, 2, 2, 2, 9]);
@@ -202,5 +227,8 @@ describe('regions', () => {
     expect(parseRuns('T3')).toEqual([100]);
     expect(parseRuns('111hN')).toEqual([1, 1, 1, -39]);
     expect(parseRuns('T')).toBeUndefined();
+    expect(formatRuns([5, 2, 2, 2, 2, 2, 9])).toBe('5220007');
+    expect(formatRuns([100])).toBe('T3');
+    expect(formatRuns([1, 1, 1, -39])).toBe('111hN');
   });
 });

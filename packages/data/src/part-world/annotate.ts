@@ -1,8 +1,12 @@
-import { encodeRuns, formatRuns } from '../fill-region.js';
+import { encodeRuns, formatRuns, type Span } from '../fill-region.js';
+import type { Region } from './draw-scene.js';
 import { CATEGORIES } from './recipes.js';
 import { COLORS, PARTS, type Part, type Scene, TEXTURES, THING_KINDS } from './scene.js';
 import { PART_LABELS, partLabel } from './shapes.js';
-import { boxOf, maskOf, type SceneTruth, truthFrom, visibleRegions } from './truth.js';
+import { landmarksOf, type PartLandmark, visibleRegions } from './truth.js';
+
+const VISIBLE_TEXTURES = TEXTURES.filter((texture) => texture !== 'plain');
+const SCENERY = ['sky', 'wall', 'ground', ...THING_KINDS];
 
 /** A category of a COCO file. */
 interface CocoCategory {
@@ -24,8 +28,8 @@ export function cocoCategories(categories: number): CocoCategory[] {
     ['object', CATEGORIES.slice(0, categories).map(({ name }) => name)],
     ['part', PART_LABELS],
     ['color', COLORS],
-    ['texture', TEXTURES.filter((texture) => texture !== 'plain')],
-    ['scenery', ['sky', 'wall', 'ground', ...THING_KINDS]],
+    ['texture', VISIBLE_TEXTURES],
+    ['scenery', SCENERY],
   ];
   return layers
     .flatMap(([supercategory, names]) => names.map((name) => ({ name, supercategory })))
@@ -48,66 +52,86 @@ export async function annotateScene(
   scene: Scene,
   size: number,
   idOf: (supercategory: string, name: string) => number,
-): Promise<{ readonly truth: SceneTruth; readonly annotations: readonly CocoAnnotation[] }> {
+): Promise<{ readonly annotations: readonly CocoAnnotation[]; readonly visibleParts: readonly Part[] }> {
   const visible = await visibleRegions(scene, size);
-  const truth = truthFrom(scene, size, visible);
+  const spans = spansOf(visible.owners, size);
   const annotations: CocoAnnotation[] = [];
-  const add = (supercategory: string, name: string, mask: Uint8Array, more: CocoAnnotation = {}) => {
-    const region = regionOf(mask, size);
-    if (region === undefined) return;
-    annotations.push({ category_id: idOf(supercategory, name), ...region, ...more });
+  const add = (
+    [supercategory, name]: readonly [string, string],
+    belongs: (region: Region) => boolean,
+    more: CocoAnnotation = {},
+  ) => {
+    const chosen = [false, ...visible.regions.map(belongs)];
+    const own = spans.filter(({ owner }) => chosen[owner]);
+    if (own.length > 0)
+      annotations.push({ category_id: idOf(supercategory, name), ...describeSpans(own, size), ...more });
   };
-  const numbered = visible.regions.map((region, i) => ({ ...region, id: i + 1 }));
-  const shown = (chosen: (region: (typeof numbered)[number]) => boolean) =>
-    maskOf(
-      visible.owners,
-      numbered.filter(chosen).map(({ id }) => id),
-    );
 
-  const creature = shown(({ part }) => part !== undefined);
-  add('object', CATEGORIES[scene.category]!.name, creature, keypointsOf(truth, size));
-  for (const [part, mask] of truth.masks) {
-    const { shape, color, texture } = scene.parts[part]!;
-    add('part', partLabel(part, shape), mask, { attributes: { shape, color, texture } });
+  const { name } = CATEGORIES[scene.category]!;
+  add(
+    ['object', name],
+    ({ part }) => part !== undefined,
+    keypointsOf(landmarksOf(scene, size, visible), size),
+  );
+  for (const part of PARTS) {
+    const style = scene.parts[part];
+    if (style === undefined) continue;
+    const { shape, color, texture } = style;
+    const attributes = { shape, color, texture };
+    add(['part', partLabel(part, shape)], (region) => region.part === part, { attributes });
   }
-  for (const color of COLORS)
-    add(
-      'color',
-      color,
-      shown((region) => region.color === color),
-    );
-  for (const texture of TEXTURES)
-    if (texture !== 'plain')
-      add(
-        'texture',
-        texture,
-        shown((region) => region.texture === texture),
-      );
-  for (const label of ['sky', 'wall', 'ground', ...THING_KINDS])
-    add(
-      'scenery',
-      label,
-      shown((region) => region.part === undefined && region.label === label),
-    );
-  return { truth, annotations };
+  for (const color of COLORS) add(['color', color], (region) => region.color === color);
+  for (const texture of VISIBLE_TEXTURES) add(['texture', texture], (region) => region.texture === texture);
+  for (const label of SCENERY)
+    add(['scenery', label], (region) => region.part === undefined && region.label === label);
+  const seen = new Set(visible.owners);
+  const visibleParts = PARTS.filter((part) =>
+    visible.regions.some((region, i) => region.part === part && seen.has(i + 1)),
+  );
+  return { annotations, visibleParts };
 }
 
-/** Segmentation, box and area of a mask, undefined for an empty one. */
-function regionOf(mask: Uint8Array, size: number): CocoAnnotation | undefined {
-  const square = { height: size, width: size };
-  const box = boxOf(mask, square);
-  if (box === undefined) return undefined;
-  const runs = encodeRuns(mask, square);
+interface OwnedSpan extends Span {
+  readonly owner: number;
+}
+
+/** A picture as spans of one owner each, column after column. One walk serves all regions. */
+function spansOf(owners: Uint8Array, size: number): OwnedSpan[] {
+  const spans: OwnedSpan[] = [];
+  for (let x = 0; x < size; x++) {
+    let top = 0;
+    for (let y = 1; y <= size; y++) {
+      const owner = owners[top * size + x]!;
+      if (y < size && owners[y * size + x] === owner) continue;
+      spans.push({ owner, start: x * size + top, length: y - top });
+      top = y;
+    }
+  }
+  return spans;
+}
+
+/** Segmentation, area and box of a region of at least one span. */
+function describeSpans(spans: readonly OwnedSpan[], size: number): CocoAnnotation {
+  const columnOf = ({ start }: OwnedSpan) => Math.floor(start / size);
+  const left = columnOf(spans[0]!);
+  const right = columnOf(spans.at(-1)!);
+  let [top, bottom, area] = [size, 0, 0];
+  for (const { start, length } of spans) {
+    top = Math.min(top, start % size);
+    bottom = Math.max(bottom, (start % size) + length);
+    area += length;
+  }
+  const counts = formatRuns(encodeRuns(spans, { height: size, width: size }));
   return {
-    segmentation: { size: [size, size], counts: formatRuns(runs) },
-    area: runs.reduce((sum, run, i) => sum + (i % 2) * run, 0),
-    bbox: [box.left, box.top, box.width, box.height],
+    segmentation: { size: [size, size], counts },
+    area,
+    bbox: [left, top, right - left + 1, bottom - top],
     iscrowd: 0,
   };
 }
 
 /** x, y and visibility of every part's landmark: 2 seen, 1 hidden, 0 (with 0, 0) outside the picture or without part. */
-function keypointsOf({ landmarks }: SceneTruth, size: number): CocoAnnotation {
+function keypointsOf(landmarks: ReadonlyMap<Part, PartLandmark>, size: number): CocoAnnotation {
   const outside = (place: number) => place < -0.5 || place >= size - 0.5;
   const keypoints = PARTS.map((part: Part) => {
     const landmark = landmarks.get(part);

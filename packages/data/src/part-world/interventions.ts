@@ -3,7 +3,6 @@ import { mix } from './mix.js';
 import { CATEGORIES, sameStyle } from './recipes.js';
 import type { RenderOptions } from './render.js';
 import { PARTS, type Part, type Scene } from './scene.js';
-import type { SceneTruth } from './truth.js';
 
 /** One change of a picture: a part that is gone, or that looks as another category's does. */
 export interface Intervention {
@@ -17,11 +16,12 @@ export interface Intervention {
  * The interventions on a picture: every part that can be seen is removed, and exchanged for that of a category, drawn by
  * seed and index, whose part looks otherwise. There is no exchange where all categories share the part.
  *
- * @param categories how many categories the part world has
+ * @param visibleParts of the picture
+ * @param options.categories how many categories the part world has
  */
 export function interventionsOn(
   { parts }: Scene,
-  { boxes }: SceneTruth,
+  visibleParts: readonly Part[],
   { seed, index, categories }: { readonly seed: number; readonly index: number; readonly categories: number },
 ): Intervention[] {
   // Of another stream than the picture's own numbers.
@@ -33,7 +33,7 @@ export function interventionsOn(
     );
     // Drawn for hidden parts as well, so that the numbers of a part do not depend on what can be seen of others.
     const donor = donors[Math.floor(random.uniform() * donors.length)];
-    if (!boxes.has(part)) return [];
+    if (!visibleParts.includes(part)) return [];
     const removed: Intervention = { part, kind: 'removed' };
     return donor === undefined ? [removed] : [removed, { part, kind: 'exchanged', donor }];
   });

@@ -17,8 +17,9 @@ export interface RenderOptions {
 }
 
 /**
- * The picture of a scene. A part that is left out or exchanged changes no pixel that neither the part nor its replacement
- * touches. The same machine code of librsvg gives the same bytes.
+ * The picture of a scene. A part that is left out or exchanged changes no pixel that neither it nor its replacement
+ * reaches; where something hides it, only pixels along the edges of that may change, by what shines through. The same
+ * sharp gives the same bytes.
  *
  * Throws `wrong-use` for a size out of range and a shape that does not exist.
  */

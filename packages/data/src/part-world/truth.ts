@@ -32,7 +32,18 @@ export interface SceneTruth {
  * a pixel, the pixel is that of what lies at its middle. Throws `wrong-use` as `renderScene`.
  */
 export async function truthOf(scene: Scene, size: number): Promise<SceneTruth> {
-  return truthFrom(scene, size, await visibleRegions(scene, size));
+  const visible = await visibleRegions(scene, size);
+  const masks = new Map<Part, Uint8Array>();
+  const boxes = new Map<Part, Box>();
+  for (const part of PARTS) {
+    const id = numberOf(part, visible);
+    if (id === 0) continue;
+    const mask = maskOf(visible.owners, id);
+    masks.set(part, mask);
+    const box = boxOf(mask, { height: size, width: size });
+    if (box !== undefined) boxes.set(part, box);
+  }
+  return { category: scene.category, masks, landmarks: landmarksOf(scene, size, visible), boxes };
 }
 
 /** Which region every pixel of a picture belongs to. */
@@ -42,21 +53,19 @@ export interface VisibleRegions {
   readonly owners: Uint8Array;
 }
 
-/** `truthOf` where the regions are known already. */
-export function truthFrom(scene: Scene, size: number, { regions, owners }: VisibleRegions): SceneTruth {
-  const masks = new Map<Part, Uint8Array>();
+/** The landmarks of the parts that a scene has. */
+export function landmarksOf(scene: Scene, size: number, visible: VisibleRegions): Map<Part, PartLandmark> {
   const landmarks = new Map<Part, PartLandmark>();
-  const boxes = new Map<Part, Box>();
   for (const part of PARTS) {
-    const id = 1 + regions.findIndex((region) => region.part === part);
-    if (id === 0) continue;
-    const mask = maskOf(owners, [id]);
-    masks.set(part, mask);
-    landmarks.set(part, landmarkOf(scene, part, mask, size));
-    const box = boxOf(mask, { height: size, width: size });
-    if (box !== undefined) boxes.set(part, box);
+    const id = numberOf(part, visible);
+    if (id !== 0) landmarks.set(part, landmarkOf(scene, part, { ...visible, id, size }));
   }
-  return { category: scene.category, masks, landmarks, boxes };
+  return landmarks;
+}
+
+/** The number of a part's region, 0 where the scene has no such part. */
+function numberOf(part: Part, { regions }: VisibleRegions): number {
+  return 1 + regions.findIndex((region) => region.part === part);
 }
 
 /** The regions of a scene, by one rasterisation. */
@@ -68,17 +77,14 @@ export async function visibleRegions(scene: Scene, size: number): Promise<Visibl
   return { regions: regionsOf(scene), owners };
 }
 
-/** 1 where a pixel belongs to one of the regions of these numbers. */
-export function maskOf(owners: Uint8Array, ids: readonly number[]): Uint8Array {
-  const chosen = new Uint8Array(256);
-  for (const id of ids) chosen[id] = 1;
+function maskOf(owners: Uint8Array, id: number): Uint8Array {
   const mask = new Uint8Array(owners.length);
-  for (let i = 0; i < mask.length; i++) mask[i] = chosen[owners[i]!]!;
+  for (let i = 0; i < mask.length; i++) mask[i] = owners[i] === id ? 1 : 0;
   return mask;
 }
 
 /** The smallest box around the pixels of a mask, undefined where it has none. */
-export function boxOf(mask: Uint8Array, { height, width }: Size): Box | undefined {
+function boxOf(mask: Uint8Array, { height, width }: Size): Box | undefined {
   let [top, left, bottom, right] = [height, width, -1, -1];
   for (let y = 0, place = 0; y < height; y++) {
     for (let x = 0; x < width; x++, place++) {
@@ -93,12 +99,16 @@ export function boxOf(mask: Uint8Array, { height, width }: Size): Box | undefine
 }
 
 /** Of a part in several copies the landmark of the last, which is the one in front. */
-function landmarkOf(scene: Scene, part: Part, mask: Uint8Array, size: number): PartLandmark {
+function landmarkOf(
+  scene: Scene,
+  part: Part,
+  { owners, id, size }: { readonly owners: Uint8Array; readonly id: number; readonly size: number },
+): PartLandmark {
   const shape = shapeOf(part, scene.parts[part]!.shape);
   const place = apply(framesOf(part, shape, scene.pose).at(-1)!, shape.landmark);
   // In hundredths of a pixel, which is what files keep.
   const [x, y] = [Math.round(place[0] * size - 50) / 100, Math.round(place[1] * size - 50) / 100];
   const [column, row] = [Math.round(x), Math.round(y)];
   const inside = column >= 0 && row >= 0 && column < size && row < size;
-  return { x, y, visible: inside && mask[row * size + column] === 1 };
+  return { x, y, visible: inside && owners[row * size + column] === id };
 }

@@ -92,7 +92,8 @@ export async function writePartWorld(folder: string, options: PartWorldOptions):
       const exchanged = donor === undefined ? {} : { donor: CATEGORIES[donor]!.name };
       lists.interventions.add({ image: name, part, kind, ...exchanged, file });
     }
-    onProgress?.(++done, pictures);
+    done++;
+    onProgress?.(done, pictures);
   }
 
   const info = { description: 'part world', generation: GENERATION, seed, size, categories };
@@ -102,25 +103,18 @@ export async function writePartWorld(folder: string, options: PartWorldOptions):
   };
   await writeFileAtomic(
     paths.annotations,
-    Buffer.concat([
-      Buffer.from(
-        `{"info":${JSON.stringify(info)},\n"categories":${JSON.stringify(cocoCategories(categories))},\n"images":`,
-      ),
-      lists.images.bytes(),
-      Buffer.from(',\n"annotations":'),
-      lists.annotations.bytes(),
-      Buffer.from('}\n'),
-    ]),
+    jsonObject({
+      info: jsonBytes(info),
+      categories: jsonBytes(cocoCategories(categories)),
+      images: lists.images.bytes(),
+      annotations: lists.annotations.bytes(),
+    }),
   );
   const { files, drawn } = writer;
   if (!interventions) return { annotations: paths.annotations, files, drawn };
   await writeFileAtomic(
     paths.interventions,
-    Buffer.concat([
-      Buffer.from(`{"seed":${seed},\n"interventions":`),
-      lists.interventions.bytes(),
-      Buffer.from('}\n'),
-    ]),
+    jsonObject({ seed: jsonBytes(seed), interventions: lists.interventions.bytes() }),
   );
   return { ...paths, files, drawn };
 }
@@ -153,13 +147,13 @@ class PictureWriter {
     const { seed, size, categories, interventions = false } = this.#options;
     const scene = generateScene(seed, index, { categories });
     const stem = String(index).padStart(6, '0');
-    const { truth, annotations } = await annotateScene(
+    const { annotations, visibleParts } = await annotateScene(
       scene,
       size,
       (supercategory, name) => this.#ids.get(`${supercategory} ${name}`)!,
     );
     await this.#draw(join('images', `${stem}.png`), scene, { size }, signal);
-    const changes = interventions ? interventionsOn(scene, truth, { seed, index, categories }) : [];
+    const changes = interventions ? interventionsOn(scene, visibleParts, { seed, index, categories }) : [];
     const changed: WrittenPicture['changed'][number][] = [];
     for (const change of changes) {
       const file = `interventions/${stem}-${change.part}-${change.kind}.png`;
@@ -191,6 +185,20 @@ class JsonLines {
   bytes(): Buffer {
     return Buffer.concat([...this.#chunks, Buffer.from(this.#chunks.length === 0 ? '[]' : '\n]')]);
   }
+}
+
+function jsonBytes(value: unknown): Buffer {
+  return Buffer.from(JSON.stringify(value));
+}
+
+/** A JSON object of values that are JSON already. */
+function jsonObject(values: Readonly<Record<string, Buffer>>): Buffer {
+  const fields = Object.entries(values).flatMap(([name, value], i) => {
+    const start = `${i === 0 ? '{' : ',\n'}${JSON.stringify(name)}:`;
+    return [Buffer.from(start), value];
+  });
+  const end = '}\n';
+  return Buffer.concat([...fields, Buffer.from(end)]);
 }
 
 /** Marks a folder as that of a world. Throws `wrong-use` for one that holds another, or a data set that is none. */
