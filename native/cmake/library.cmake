@@ -39,20 +39,24 @@ endif()
 
 function(us_add_library name kind)
   add_library(${name} ${kind} ${US_OBJECTS})
-  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${US_INCLUDE_DIR}> $<INSTALL_INTERFACE:include>)
+  target_include_directories(${name} PUBLIC $<BUILD_INTERFACE:${US_INCLUDE_DIR}>)
   target_link_libraries(${name} PRIVATE Threads::Threads ${CMAKE_DL_LIBS})
   set_target_properties(${name} PROPERTIES OUTPUT_NAME unitscope)
 endfunction()
 
 us_add_library(unitscope_static STATIC)
 us_add_library(unitscope_shared SHARED)
-set_target_properties(unitscope_shared PROPERTIES VERSION ${PROJECT_VERSION} SOVERSION ${PROJECT_VERSION_MAJOR})
-# What leaves a library is what its list of symbols names; the C++ library is linked in and hidden. Pooled threads outlive
-# a dlclose, so the code they run must too.
+# The number in libunitscope.so.N is the binary interface's, so a program never starts with a library of another.
+file(STRINGS ${US_INCLUDE_DIR}/unitscope/status.h US_ABI_VERSION REGEX "^#define US_ABI_VERSION [0-9]+$")
+string(REGEX REPLACE "[^0-9]" "" US_ABI_VERSION "${US_ABI_VERSION}")
+set_target_properties(unitscope_shared PROPERTIES SOVERSION ${US_ABI_VERSION})
+# What leaves a library is what its list of symbols names; the C++ library is linked in and hidden, and what of it is not
+# used is left out, for it would ask for a newer C library. The unwinder stays the process's own. Pooled threads outlive a
+# dlclose, so the code they run must too.
 function(us_seal target symbols)
   if(UNIX AND NOT APPLE)
     set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${symbols}.map)
-    target_link_options(${target} PRIVATE -static-libstdc++ -static-libgcc
+    target_link_options(${target} PRIVATE -static-libstdc++ -Wl,--gc-sections
       -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,--version-script=${map})
     set_target_properties(${target} PROPERTIES LINK_DEPENDS ${map})
   endif()

@@ -90,6 +90,9 @@ void test_output_sizes(Report& report) {
 
 void test_names(Report& report) {
   report.check(header_abi_version() == US_ABI_VERSION, "the header is C");
+  report.check(us_check_abi(US_ABI_VERSION) == US_OK, "the library's own binary interface is taken");
+  report.check(us_check_abi(US_ABI_VERSION + 1) == US_UNSUPPORTED, "another binary interface is refused");
+  report.check(us_last_error_message()[0] != '\0', "another binary interface has a message");
   report.check(std::string(us_kernel_name(US_KERNEL_MAX_POOL)) == "max_pool", "kernels have names");
   report.check(us_kernel_name(US_KERNEL_COUNT) == nullptr, "what is no kernel has none");
   report.check(us_backend_name(US_BACKEND_COUNT) == nullptr, "what is no back end has no name");
