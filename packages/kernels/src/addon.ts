@@ -1,6 +1,6 @@
 import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
 import { UnitscopeError } from '@unitscope/tensor';
+import { addonPlaces } from './addon-places.js';
 
 /** The binary interface this package speaks; the addon must have been built for the same. */
 const ABI_VERSION = 1;
@@ -184,16 +184,6 @@ export interface Addon {
   readonly now: Now;
 }
 
-/** Where the addon may lie, in the order it is looked for. */
-function places(): string[] {
-  const { UNITSCOPE_ADDON: named } = process.env;
-  if (named !== undefined && named !== '') return [named];
-  return [
-    fileURLToPath(new URL('../../../native/build/Release/unitscope.node', import.meta.url)),
-    `@unitscope/kernels-${process.platform}-${process.arch}`,
-  ];
-}
-
 function isAddon(value: unknown): value is AddonExports {
   if (typeof value !== 'object' || value === null) return false;
   const exported = new Map<string, unknown>(Object.entries(value));
@@ -205,16 +195,23 @@ function versionOf(value: unknown): unknown {
   return typeof value === 'object' && value !== null && 'abiVersion' in value ? value.abiVersion : undefined;
 }
 
+function isMissing(cause: unknown): boolean {
+  return cause instanceof Error && 'code' in cause && cause.code === 'MODULE_NOT_FOUND';
+}
+
+function firstLine(cause: unknown): string {
+  return (cause instanceof Error ? cause.message : String(cause)).split('\n', 1).join();
+}
+
 function load(): Addon {
   const require = createRequire(import.meta.url);
   const tried: string[] = [];
-  for (const place of places()) {
+  const { places, remedy } = addonPlaces();
+  for (const place of places) {
     try {
       const loaded: unknown = require(place);
       if (versionOf(loaded) !== ABI_VERSION) {
-        tried.push(
-          `${place} has binary interface ${String(versionOf(loaded))}, ${ABI_VERSION} is needed: build it again`,
-        );
+        tried.push(`${place} has binary interface ${String(versionOf(loaded))}, ${ABI_VERSION} is needed`);
       } else if (isAddon(loaded)) {
         const now = {
           maxPool: loaded.maxPoolSync,
@@ -230,18 +227,15 @@ function load(): Addon {
         };
         return { backends: loaded.backends, later: loaded, now };
       } else {
-        tried.push(`${place} lacks kernels of this version: build it again`);
+        tried.push(`${place} lacks kernels of this version`);
       }
     } catch (cause) {
-      const message = cause instanceof Error ? cause.message.split('\n')[0] : String(cause);
-      tried.push(`${place}: ${message}`);
+      tried.push(isMissing(cause) ? `${place} is not there` : `${place}: ${firstLine(cause)}`);
     }
   }
   throw new UnitscopeError(
     'backend',
-    `the native kernels cannot be loaded; in a checkout run \`npm run setup\` (needs cmake and a C++ compiler), ` +
-      `else install @unitscope/kernels-${process.platform}-${process.arch} or name the file in UNITSCOPE_ADDON. ` +
-      `Tried: ${tried.join('; ')}`,
+    `the native kernels cannot be loaded; ${remedy}. Tried: ${tried.join('; ')}`,
     { alternatives: tried },
   );
 }
@@ -249,8 +243,8 @@ function load(): Addon {
 let addon: Addon | undefined;
 
 /**
- * The native addon: what the environment variable UNITSCOPE_ADDON names, else the checkout's own build, else the
- * platform package. Throws `backend` with everything that was tried and how to mend it.
+ * The native addon, from the first of `addonPlaces` that has one. Throws `backend` with everything that was tried and how
+ * to mend it.
  */
 export function loadAddon(): Addon {
   addon ??= load();
