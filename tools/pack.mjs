@@ -54,9 +54,9 @@ function requireFreshBuild({ folder, manifest }) {
   }
 }
 
-/** The newest version of glibc that a binary asks for, such as [2, 34]. */
-function glibcOf(binary) {
-  const versions = [...output('objdump', ['-T', binary]).matchAll(/GLIBC_(\d+)\.(\d+)/g)];
+/** The newest version of glibc that the binaries ask for, such as [2, 34]. */
+function glibcOf(binaries) {
+  const versions = [...output('objdump', ['-T', ...binaries]).matchAll(/GLIBC_(\d+)\.(\d+)/g)];
   return versions
     .map(([, major, minor]) => [Number(major), Number(minor)])
     .reduce((a, b) => (a[0] > b[0] || (a[0] === b[0] && a[1] >= b[1]) ? a : b), [0, 0]);
@@ -71,11 +71,12 @@ function stage({ folder, manifest, platform }, into) {
   for (const name of ['README.md', 'LICENSE']) copyFileSync(join(folder, name), join(into, name));
   if (!existsSync(join(built, manifest.main)))
     throw new Error(`there is no ${join(built, manifest.main)}; run npm run setup`);
-  for (const name of manifest.files.filter((file) => existsSync(join(built, file)))) {
+  const binaries = manifest.files.filter((file) => existsSync(join(built, file)));
+  for (const name of binaries) {
     copyFileSync(join(built, name), join(into, name));
     output('strip', ['--strip-unneeded', join(into, name)]);
   }
-  return glibcOf(join(into, manifest.main));
+  return glibcOf(binaries.map((name) => join(into, name)));
 }
 
 /**
@@ -83,7 +84,7 @@ function stage({ folder, manifest, platform }, into) {
  *
  * @param {string} into an existing folder
  * @param {readonly string[]} [names] all packages without it
- * @returns for each package `{ name, file, size, files, glibc? }`, `glibc` being what a platform package's addon asks for
+ * @returns for each package `{ name, file, size, files, glibc? }`, `glibc` being what a platform package's binaries ask for
  */
 export function pack(into, names) {
   const chosen = packages().filter(({ manifest }) => names === undefined || names.includes(manifest.name));
@@ -120,7 +121,7 @@ function requireGlibc({ name, glibc }) {
   const [major, minor] = manifest.engines.glibc.match(/\d+/g).map(Number);
   if (glibc[0] > major || (glibc[0] === major && glibc[1] > minor)) {
     fail(
-      `${name} promises glibc ${manifest.engines.glibc}, its addon needs ${glibc.join('.')}: build it on an older system`,
+      `${name} promises glibc ${manifest.engines.glibc}, its binaries need ${glibc.join('.')}: build it on an older system`,
     );
   }
 }

@@ -1,6 +1,6 @@
 /*
- * unitscope's kernels in a C program: the feature maps of two units are masked around their parts, on every back end that
- * works here, and compared with the equation. Built by CMakeLists.txt, or without CMake:
+ * unitscope's kernels in a C program: the feature maps of two units are masked around their parts, on every back end
+ * that works here, and compared with the equation. Built by CMakeLists.txt, or without CMake:
  *
  *   cc -std=c11 main.c $(pkg-config --cflags --libs unitscope) -o embed
  */
@@ -52,8 +52,8 @@ static void mask_on(us_backend backend, const float* x, float* y, int32_t* mu) {
 }
 
 /*
- * y = max(x * T, 0) with T = max(1 - beta * |cell - part|_1 / size, -1). beta*d, size - beta*d, the quotient and the product
- * round once each, so y is within 4 * 2^-24 = 2 FLT_EPSILON of terms that sum to at most |x| * (1 + beta*d/size).
+ * y = max(x * T, 0) with T = max(1 - beta * |cell - part|_1 / size, -1). beta*d, size - beta*d, the quotient and the
+ * product round once each, so y is within 4 * 2^-24 = 2 FLT_EPSILON of terms that sum to |x| * (1 + beta*d/size).
  */
 static int agrees(const float* x, const float* y, const int32_t* mu) {
   for (int unit = 0; unit < UNITS; ++unit) {

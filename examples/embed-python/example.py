@@ -161,7 +161,8 @@ def compare_with_numpy(got, of):
     # Sums in double, of terms whose exponentials are good to 2^-36, then one rounding: mi_gradient.h.
     compare("mi_loss", "numpy", got["mi_loss"], loss, EPS * abs(loss) + 2.0**-36 * loss_terms)
     compare("mi_gradient", "numpy", got["mi_gradient"], gradient, EPS * abs(gradient) + 2.0**-36 * gradient_terms)
-    for name, expected in zip(("intersection", "label_pixels", "area"), iou_in_numpy(of["x"], of["thresholds"], of["labels"])):
+    counts = iou_in_numpy(of["x"], of["thresholds"], of["labels"])
+    for name, expected in zip(("intersection", "label_pixels", "area"), counts):
         compare(name, "numpy", got[name], expected)
 
 

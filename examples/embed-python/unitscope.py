@@ -1,8 +1,8 @@
 """unitscope's kernels on NumPy arrays and PyTorch tensors, through ctypes. Nothing is compiled and nothing is copied.
 
-Arrays are dense (C order) and of the dtype the kernel takes; results are new arrays of the same kind, on the same device.
-NumPy arrays and CPU tensors run on the CPU. CUDA tensors run on PyTorch's current stream, in order with everything else
-queued there, and the call returns before the result is there. Gradients are not recorded: these are plain functions.
+Arrays are dense (C order) and of the dtype the kernel takes; results are new arrays of the same kind and device. NumPy
+arrays and CPU tensors run on the CPU. CUDA tensors run on PyTorch's current stream, in order with everything else queued
+there, and the call returns before the result is there. Gradients are not recorded: these are plain functions.
 """
 
 import contextlib

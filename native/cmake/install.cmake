@@ -1,5 +1,5 @@
-# What `cmake --install` gives to a program: headers, libraries, a CMake package and a pkg-config file. Both find everything
-# from where they lie themselves, so the whole folder can be moved.
+# What `cmake --install` gives to a program: headers, libraries, a CMake package and a pkg-config file. Both find
+# everything from where they lie themselves, so the whole folder can be moved.
 include(GNUInstallDirs)
 include(CMakePackageConfigHelpers)
 
@@ -29,7 +29,8 @@ configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/unitscope-config.cmake.i
   INSTALL_DESTINATION ${package_dir} NO_SET_AND_CHECK_MACRO NO_CHECK_REQUIRED_COMPONENTS_MACRO)
 # Before 1.0 a new minor version may break what the last one promised.
 write_basic_package_version_file(${generated}/unitscope-config-version.cmake COMPATIBILITY SameMinorVersion)
-install(FILES ${generated}/unitscope-config.cmake ${generated}/unitscope-config-version.cmake DESTINATION ${package_dir})
+install(FILES ${generated}/unitscope-config.cmake ${generated}/unitscope-config-version.cmake
+  DESTINATION ${package_dir})
 install(EXPORT unitscope-targets NAMESPACE unitscope:: DESTINATION ${package_dir})
 
 # A library folder may be called lib, lib64 or lib/x86_64-linux-gnu.

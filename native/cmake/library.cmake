@@ -50,9 +50,9 @@ us_add_library(unitscope_shared SHARED)
 file(STRINGS ${US_INCLUDE_DIR}/unitscope/status.h US_ABI_VERSION REGEX "^#define US_ABI_VERSION [0-9]+$")
 string(REGEX REPLACE "[^0-9]" "" US_ABI_VERSION "${US_ABI_VERSION}")
 set_target_properties(unitscope_shared PROPERTIES SOVERSION ${US_ABI_VERSION})
-# What leaves a library is what its list of symbols names; the C++ library is linked in and hidden, and what of it is not
-# used is left out, for it would ask for a newer C library. The unwinder stays the process's own. Pooled threads outlive a
-# dlclose, so the code they run must too.
+# What leaves a library is what its list of symbols names. The C++ library is linked in and hidden, and what of it is
+# not used is left out, for it would ask for a newer C library, as would an unwinder of its own. Pooled threads outlive
+# a dlclose, so the code they run must too.
 function(us_seal target symbols)
   if(UNIX AND NOT APPLE)
     set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${symbols}.map)

@@ -30,9 +30,9 @@ typedef enum us_status {
 US_API int32_t us_abi_version(void);
 
 /*
- * The first call of a program: `if (us_check_abi(US_ABI_VERSION) != US_OK)` puts the number it was compiled with beside the
- * library's. US_UNSUPPORTED if they differ; then call nothing but us_last_error_message. On systems with sonames the
- * library's file is libunitscope.so.<US_ABI_VERSION>, so only a program that opens it by name can meet another.
+ * The first call of a program: `if (us_check_abi(US_ABI_VERSION) != US_OK)` puts the number that it was compiled with
+ * beside the library's. US_UNSUPPORTED if they differ; then call nothing but us_last_error_message. The library's soname
+ * is libunitscope.so.<US_ABI_VERSION>, so only a program that opens a file by name can meet another.
  */
 US_API us_status us_check_abi(int32_t abi_version);
 
