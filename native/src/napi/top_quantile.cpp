@@ -42,7 +42,7 @@ struct TopQuantile final : Job {
   /// The CPU checks while it reads. A device does not, and a NaN that it drops would be counted all the same, so values that
   /// lie there are fetched.
   us_status check(const us_execution& execution) const {
-    const std::int32_t* const filled_on_host = filled.on_host<std::int32_t>();
+    const auto* const filled_on_host = filled.on_host<std::int32_t>();
     if (filled_on_host == nullptr && params.units > 0) {
       return fail(US_INVALID_ARGUMENT, "filled must be a typed array, because it is checked before the call");
     }
@@ -50,7 +50,7 @@ struct TopQuantile final : Job {
       if (filled_on_host[unit] >= 0 && filled_on_host[unit] <= params.capacity) continue;
       return fail(US_BAD_INPUT, "the filled part of a buffer is out of range");
     }
-    const float* values_on_host = values.on_host<float>();
+    const auto* values_on_host = values.on_host<float>();
     std::vector<float> fetched;
     if (values_on_host == nullptr) {
       fetched.resize(static_cast<std::size_t>(count));

@@ -28,8 +28,15 @@ const ARRAY_TYPES: readonly ArrayType<DeviceData>[] = [
 
 /**
  * An array in the memory of a back end, which kernels take where they take a typed array, and which stays there between
- * calls. The memory is freed by `free`, by `using`, or when the buffer is collected; a kernel that runs on it keeps it
- * until it is done. A collector sees how large it is for `cpu` only, so buffers of `cuda` are better freed than left.
+ * calls.
+ *
+ * A call runs on the back end of its buffers and leaves its results where its first tensor lies; further inputs may be typed
+ * arrays, which are copied to the device for the call. A call that has settled is done on the device too. What CUDA kernels
+ * read from its own memory is not checked before: a switch, label or place out of range has no effect, and nothing outside
+ * the buffers is touched. As with typed arrays, what a running call reads must not be written to.
+ *
+ * The memory is freed by `free`, by `using`, or when the buffer is collected; a call that runs on it keeps it until it is
+ * done. The collector knows the size of buffers of `cpu` only, so those of `cuda` are better freed than left to it.
  */
 export class DeviceBuffer<D extends DeviceData = Float32Array> {
   readonly backend: DeviceName;
