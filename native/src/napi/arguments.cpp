@@ -147,7 +147,8 @@ Buffer& Arguments::array(const char* name, napi_typedarray_type type, std::int64
   }
   const std::shared_ptr<DeviceMemory>& memory = memory_of(name, *handle);
   if (memory->type() != type) {
-    reject(std::string(name) + " must be a DeviceBuffer of " + name_of(type) + ", it is one of " + name_of(memory->type()));
+    reject(std::string(name) + " must be a DeviceBuffer of " + name_of(type) + ", it is one of " +
+           name_of(memory->type()));
   }
   require_count(name, count, memory->count());
   return buffers_.emplace_back(memory, written);
@@ -189,8 +190,8 @@ void Arguments::give_to(Job& job) {
   job.execution_.threads = static_cast<std::int32_t>(integer("threads", 0, kMaxInt32));
   for (const Buffer& buffer : buffers_) {
     if (buffer.resident_ == nullptr || buffer.resident_->backend() == job.execution_.backend) continue;
-    reject(std::string("memory of the back end ") + us_backend_name(buffer.resident_->backend()) + " cannot be used on " +
-           us_backend_name(job.execution_.backend));
+    reject(std::string("memory of the back end ") + us_backend_name(buffer.resident_->backend()) +
+           " cannot be used on " + us_backend_name(job.execution_.backend));
   }
   // Splicing keeps the addresses that the job's buffers are known by.
   job.buffers_.splice(job.buffers_.end(), buffers_);

@@ -13,8 +13,8 @@ namespace us::node {
 class Arguments;
 class Job;
 
-/// Memory of a back end that outlives a call: the elements of a DeviceBuffer. The JavaScript handle owns it together with
-/// the jobs that use it, so what is freed under a running job lives until the job is done.
+/// Memory of a back end that outlives a call: the elements of a DeviceBuffer. The JavaScript handle owns it together
+/// with the jobs that use it, so what is freed under a running job lives until the job is done.
 class DeviceMemory {
  public:
   static us_status allocate(us_backend backend, napi_typedarray_type type, std::int64_t count,

@@ -60,8 +60,8 @@ class Job {
   Job(const Job&) = delete;
   Job& operator=(const Job&) = delete;
 
-  /// Runs the kernel, on a device with the typed arrays copied there and back. When it returns nothing is queued any more,
-  /// so an error is that of the call that made it, and calls of several threads are ordered as they are awaited.
+  /// Runs the kernel, on a device with the typed arrays copied there and back. When it returns nothing is queued any
+  /// more, so an error is that of the call that made it, and calls of several threads are ordered as they are awaited.
   us_status execute() noexcept;
 
  protected:

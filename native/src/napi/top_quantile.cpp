@@ -39,8 +39,8 @@ struct TopQuantile final : Job {
                            cutoff.as<float>());
   }
 
-  /// The CPU checks while it reads. A device does not, and a NaN that it drops would be counted all the same, so values that
-  /// lie there are fetched.
+  /// The CPU checks while it reads. A device does not, and a NaN that it drops would be counted all the same, so values
+  /// that lie there are fetched.
   us_status check(const us_execution& execution) const {
     const auto* const filled_on_host = filled.on_host<std::int32_t>();
     if (filled_on_host == nullptr && params.units > 0) {
@@ -54,8 +54,8 @@ struct TopQuantile final : Job {
     std::vector<float> fetched;
     if (values_on_host == nullptr) {
       fetched.resize(static_cast<std::size_t>(count));
-      us_status status =
-          us_memory_copy(&execution, US_COPY_TO_HOST, fetched.data(), values.as<float>(), fetched.size() * sizeof(float));
+      const std::size_t bytes = fetched.size() * sizeof(float);
+      us_status status = us_memory_copy(&execution, US_COPY_TO_HOST, fetched.data(), values.as<float>(), bytes);
       if (status == US_OK) status = us_synchronize(&execution);
       if (status != US_OK) return status;
       values_on_host = fetched.data();
