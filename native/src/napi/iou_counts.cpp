@@ -55,8 +55,8 @@ struct IouCounts final : Job {
                          label_pixels.as<std::int64_t>(), category_area.as<std::int64_t>(), area.as<std::int64_t>());
   }
 
-  /// The CPU checks labels itself. A device does not, but it ignores one that is wrong, so that labels which lie there need
-  /// not be fetched.
+  /// The CPU checks labels itself. A device does not, but it ignores one that is wrong, so that labels which lie there
+  /// need not be fetched.
   us_status check_labels() const {
     if (category_of.on_host<std::int32_t>() == nullptr) {
       return fail(US_INVALID_ARGUMENT, "categoryOf must be a typed array, because it is checked before the call");

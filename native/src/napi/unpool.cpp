@@ -13,8 +13,8 @@ struct Unpool final : Job {
         x(from.output<float>("x", from.count({params.planes, params.height, params.width}))) {}
 
   us_status run(const us_execution& execution) override {
-    // The CPU checks switches while it reads them. A device does not, but it ignores one that is wrong, so that switches
-    // which lie there need not be fetched.
+    // The CPU checks switches while it reads them. A device does not, but it ignores one that is wrong, so that
+    // switches which lie there need not be fetched.
     if (execution.backend != US_BACKEND_CPU && switches.on_host<std::uint8_t>() != nullptr) {
       const us_status status = us_pool2d_check_switches(&params, switches.on_host<std::uint8_t>());
       if (status != US_OK) return status;
