@@ -10,13 +10,13 @@ struct Unpool final : Job {
         mode(static_cast<us_unpool_mode>(from.integer("mode", US_UNPOOL_ACCUMULATE, US_UNPOOL_OVERWRITE))),
         y(from.input<float>("y", from.count({params.planes, params.out_height, params.out_width}))),
         switches(from.input<std::uint8_t>("switches", from.count({params.planes, params.out_height, params.out_width}))),
-        switches_on_host(switches.as<std::uint8_t>()),
         x(from.output<float>("x", from.count({params.planes, params.height, params.width}))) {}
 
   us_status run(const us_execution& execution) override {
-    // The CPU checks switches while it reads them; a device does not.
-    if (execution.backend != US_BACKEND_CPU) {
-      const us_status status = us_pool2d_check_switches(&params, switches_on_host);
+    // The CPU checks switches while it reads them. A device does not, but it ignores one that is wrong, so that
+    // switches which lie there need not be fetched.
+    if (execution.backend != US_BACKEND_CPU && switches.on_host<std::uint8_t>() != nullptr) {
+      const us_status status = us_pool2d_check_switches(&params, switches.on_host<std::uint8_t>());
       if (status != US_OK) return status;
     }
     return us_unpool(&execution, &params, mode, y.as<float>(), switches.as<std::uint8_t>(), x.as<float>());
@@ -26,7 +26,6 @@ struct Unpool final : Job {
   us_unpool_mode mode;
   Buffer& y;
   Buffer& switches;
-  const std::uint8_t* switches_on_host;
   Buffer& x;
 };
 

@@ -1,6 +1,7 @@
 import { createRequire } from 'node:module';
 import { UnitscopeError } from '@unitscope/tensor';
 import { addonPlaces } from './addon-places.js';
+import type { AnyArray, DeviceBuffer, DeviceData } from './device-buffer.js';
 
 /** The binary interface this package speaks; the addon must have been built for the same. */
 const ABI_VERSION = 1;
@@ -66,74 +67,80 @@ export interface TopQuantileParams {
   readonly capacity: number;
 }
 
+type Floats = AnyArray<Float32Array>;
+type Doubles = AnyArray<Float64Array>;
+type Bytes = AnyArray<Uint8Array>;
+type Integers = AnyArray<Int32Array>;
+type Counts = AnyArray<BigInt64Array>;
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
     readonly params: Pool2dParams;
-    readonly x: Float32Array;
-    readonly y: Float32Array;
-    readonly switches: Uint8Array;
+    readonly x: Floats;
+    readonly y: Floats;
+    readonly switches: Bytes;
   };
   readonly unpool: {
     readonly params: Pool2dParams;
     readonly mode: number;
-    readonly y: Float32Array;
-    readonly switches: Uint8Array;
-    readonly x: Float32Array;
+    readonly y: Floats;
+    readonly switches: Bytes;
+    readonly x: Floats;
   };
   readonly maxPoolBackward: {
     readonly params: Pool2dParams;
-    readonly x: Float32Array;
-    readonly dy: Float32Array;
-    readonly dx: Float32Array;
+    readonly x: Floats;
+    readonly dy: Floats;
+    readonly dx: Floats;
   };
   readonly maskForward: MaskParams & {
     readonly location: number;
-    readonly x: Float32Array;
-    readonly beta: Float32Array;
-    readonly y: Float32Array;
-    readonly mu: Int32Array;
+    readonly x: Floats;
+    readonly beta: Floats;
+    readonly y: Floats;
+    readonly mu: Integers;
   };
   readonly maskBackward: MaskParams & {
     readonly withX: number;
-    readonly dy: Float32Array;
-    readonly x: Float32Array;
-    readonly beta: Float32Array;
-    readonly mu: Int32Array;
-    readonly dx: Float32Array;
+    readonly dy: Floats;
+    readonly x: Floats;
+    readonly beta: Floats;
+    readonly mu: Integers;
+    readonly dx: Floats;
   };
-  readonly templateScores: MiParams & { readonly x: Float32Array; readonly scores: Float32Array };
+  readonly templateScores: MiParams & { readonly x: Floats; readonly scores: Floats };
   readonly miLoss: MiParams & {
-    readonly x: Float32Array;
+    readonly x: Floats;
     readonly constantZ: number;
-    readonly logZ: Float32Array;
-    readonly loss: Float32Array;
+    readonly logZ: Floats;
+    readonly loss: Floats;
   };
   readonly miGradient: MiParams & {
     readonly mode: number;
     readonly magnitude: number;
     readonly positiveWeight: number;
     readonly negativeWeight: number;
-    readonly x: Float32Array;
-    readonly targets: Uint8Array;
-    readonly slopes: Float32Array;
+    readonly x: Floats;
+    readonly targets: Bytes;
+    readonly slopes: Floats;
     readonly constantZ: number;
-    readonly logZ: Float32Array;
-    readonly dx: Float32Array;
+    readonly logZ: Floats;
+    readonly dx: Floats;
   };
   readonly iouCounts: IouParams & {
-    readonly x: Float32Array;
-    readonly thresholds: Float64Array;
-    readonly pixelLabels: Int32Array;
-    readonly imageLabels: Int32Array;
+    readonly x: Floats;
+    readonly thresholds: Doubles;
+    readonly pixelLabels: Integers;
+    readonly imageLabels: Integers;
     readonly categoryOf: Int32Array;
-    readonly intersection: BigInt64Array;
-    readonly labelPixels: BigInt64Array;
-    readonly categoryArea: BigInt64Array;
-    readonly area: BigInt64Array;
+    readonly intersection: Counts;
+    readonly labelPixels: Counts;
+    readonly categoryArea: Counts;
+    readonly area: Counts;
   };
   readonly topQuantile: TopQuantileParams & {
-    readonly values: Float32Array;
+    readonly values: Floats;
     readonly kept: Float32Array;
     readonly filled: Int32Array;
     readonly cutoff: Float32Array;
@@ -168,11 +175,46 @@ export interface AddonBackend {
   readonly kernels: readonly string[];
 }
 
+declare const deviceMemory: unique symbol;
+
+/** Memory of a back end, as the addon knows it; JavaScript cannot look inside. */
+export interface DeviceHandle {
+  readonly [deviceMemory]: true;
+}
+
+interface TransferArguments extends AddonExecution {
+  readonly memory: DeviceBuffer<DeviceData>;
+  readonly array: DeviceData;
+}
+
+/** Memory of back ends, and copies between it and typed arrays of the same type and length. */
+export interface AddonMemory {
+  readonly allocate: (request: {
+    readonly backend: number;
+    readonly type: string;
+    readonly count: number;
+  }) => DeviceHandle;
+  readonly free: (request: { readonly memory: DeviceBuffer<DeviceData> }) => void;
+  readonly upload: (transfer: TransferArguments) => Promise<void>;
+  readonly uploadSync: (transfer: TransferArguments) => void;
+  readonly download: (transfer: TransferArguments) => Promise<void>;
+  readonly downloadSync: (transfer: TransferArguments) => void;
+}
+
+const MEMORY_NAMES = [
+  'allocate',
+  'free',
+  'upload',
+  'uploadSync',
+  'download',
+  'downloadSync',
+] as const satisfies (keyof AddonMemory)[];
+
 type Later = { readonly [K in KernelName]: (call: AddonExecution & KernelArguments[K]) => Promise<void> };
 type Now = { readonly [K in KernelName]: (call: AddonExecution & KernelArguments[K]) => void };
 type NowExports = { readonly [K in KernelName as `${K}Sync`]: Now[K] };
 
-interface AddonExports extends Later, NowExports {
+interface AddonExports extends Later, NowExports, AddonMemory {
   readonly backends: () => readonly AddonBackend[];
 }
 
@@ -182,12 +224,18 @@ export interface Addon {
   readonly later: Later;
   /** Every kernel, run on the calling thread. */
   readonly now: Now;
+  readonly memory: AddonMemory;
 }
 
 function isAddon(value: unknown): value is AddonExports {
   if (typeof value !== 'object' || value === null) return false;
   const exported = new Map<string, unknown>(Object.entries(value));
-  const functions = ['backends', ...KERNEL_NAMES, ...KERNEL_NAMES.map((name) => `${name}Sync`)];
+  const functions = [
+    'backends',
+    ...MEMORY_NAMES,
+    ...KERNEL_NAMES,
+    ...KERNEL_NAMES.map((name) => `${name}Sync`),
+  ];
   return functions.every((name) => typeof exported.get(name) === 'function');
 }
 
@@ -225,7 +273,7 @@ function load(): Addon {
           iouCounts: loaded.iouCountsSync,
           topQuantile: loaded.topQuantileSync,
         };
-        return { backends: loaded.backends, later: loaded, now };
+        return { backends: loaded.backends, later: loaded, now, memory: loaded };
       } else {
         tried.push(`${place} lacks kernels of this version`);
       }

@@ -10,6 +10,26 @@ export {
 export type { KernelCase, PreparedCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
+  type AnyArray,
+  type AnyTensor,
+  type ArrayIn,
+  type ArrayType,
+  DeviceBuffer,
+  type DeviceData,
+  type DeviceName,
+  type DeviceTensor,
+  type Place,
+  type PlaceOf,
+  type TensorIn,
+  type TensorOver,
+  type ToDeviceOptions,
+  type ToHostOptions,
+  toDevice,
+  toDeviceSync,
+  toHost,
+  toHostSync,
+} from './device-buffer.js';
+export {
   type IouBatch,
   type IouConcepts,
   type IouCounts,

@@ -1,35 +1,42 @@
-import { sizeOf, type Tensor } from '@unitscope/tensor';
+import { sizeOf } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
-import { outputArray, type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import { type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { maxPoolBackwardReference } from './reference/max-pool-backward.js';
+import { outputLike } from './storage.js';
 
-export interface MaxPoolBackwardOptions extends KernelOptions {
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly dx?: Float32Array };
+export interface MaxPoolBackwardOptions<P extends Place = 'host'> extends KernelOptions {
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly dx?: ArrayIn<P> };
 }
 
-export interface MaxPoolBackwardResult {
+export interface MaxPoolBackwardResult<P extends Place = 'host'> {
   /** dS/dx, dims as `x`. */
-  readonly dx: Tensor;
+  readonly dx: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'maxPoolBackward'>;
-  readonly result: Omit<MaxPoolBackwardResult, 'backend'>;
+  readonly result: Omit<MaxPoolBackwardResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPoolBackwardOptions): Prepared {
+function prepare(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  { into = {} }: MaxPoolBackwardOptions<Place>,
+): Prepared {
   const params = resolvePooling(x.dims, window);
   requireDims('x', x, x.dims);
   requireDims('dy', dy, pooledDims(x.dims, params));
-  const dx = outputArray('dx', into.dx, sizeOf(x.dims), (size) => new Float32Array(size));
+  const dx = outputLike(x.data, 'dx', into.dx, Float32Array, sizeOf(x.dims));
   return {
     call: {
       kernel: 'maxPoolBackward',
       arguments: { params, x: x.data, dy: dy.data, dx },
-      runReference: () => dx.set(maxPoolBackwardReference(params, x.data, dy.data).dx),
+      runReference: (host) => host.dx.set(maxPoolBackwardReference(params, host.x, host.dy).dx),
     },
     result: { dx: { dims: [...x.dims], data: dx } },
   };
@@ -42,23 +49,35 @@ function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPo
  * @param x the pooling's input, `[..., height, width]`
  * @param dy dS/dy, `[..., outHeight, outWidth]`
  */
-export async function maxPoolBackward(
-  x: Tensor,
-  dy: Tensor,
+export function maxPoolBackward<S extends AnyArray>(
+  x: TensorOver<S>,
+  dy: AnyTensor,
   window: PoolWindow,
-  options: MaxPoolBackwardOptions = {},
-): Promise<MaxPoolBackwardResult> {
+  options?: MaxPoolBackwardOptions<PlaceOf<S>>,
+): Promise<MaxPoolBackwardResult<PlaceOf<S>>>;
+export async function maxPoolBackward(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolBackwardOptions<Place> = {},
+): Promise<MaxPoolBackwardResult<Place>> {
   const { call, result } = prepare(x, dy, window, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `maxPoolBackward`, on the calling thread: for small work. */
-export function maxPoolBackwardSync(
-  x: Tensor,
-  dy: Tensor,
+export function maxPoolBackwardSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  dy: AnyTensor,
   window: PoolWindow,
-  options: MaxPoolBackwardOptions = {},
-): MaxPoolBackwardResult {
+  options?: MaxPoolBackwardOptions<PlaceOf<S>>,
+): MaxPoolBackwardResult<PlaceOf<S>>;
+export function maxPoolBackwardSync(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolBackwardOptions<Place> = {},
+): MaxPoolBackwardResult<Place> {
   const { call, result } = prepare(x, dy, window, options);
   return { ...result, backend: runSync(call, options) };
 }
