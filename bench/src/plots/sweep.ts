@@ -35,7 +35,10 @@ function panel(
   const laws = [law(fitted.exponent), law(predicted)];
   const times = [...points.map(({ min }) => min), ...laws.flatMap((each) => [each(first), each(last)])];
   const x = logAxis(first / 1.2, last * 1.2, left + LEFT, left + RIGHT);
-  const y = logAxis(Math.min(...times) / 1.5, Math.max(...times) * 1.5, top + BOTTOM, top + TOP);
+  // At least a power of ten, so that what stays the same looks the same.
+  const [low, high] = [Math.min(...times) / 1.5, Math.max(...times) * 1.5];
+  const widening = Math.max(1, Math.sqrt((10 * low) / high));
+  const y = logAxis(low / widening, high * widening, top + BOTTOM, top + TOP);
   const exponents = `exponent ${fitted.exponent.toFixed(2)} ± ${fitted.error.toFixed(2)}, work ${predicted}`;
   const elements = [
     text([left + 16, top + 18], `${kernel} over ${parameter}`, { size: 13, bold: true }),
@@ -53,7 +56,8 @@ function panel(
   }
   // The values themselves are the marks: they are few, and each at least a fifth above the last.
   for (const value of values) {
-    elements.push(text([x.place(value), top + BOTTOM + 16], `${value}`, { anchor: 'middle', size: 10 }));
+    const mark = value < 10000 ? `${value}` : `${Math.round(value / 1000)}k`;
+    elements.push(text([x.place(value), top + BOTTOM + 16], mark, { anchor: 'middle', size: 10 }));
   }
   const draw = (of: (value: number) => number): Point[] =>
     [first, last].map((value): Point => [x.place(value), y.place(of(value))]);

@@ -35,7 +35,7 @@ export interface ComparisonRow {
   /** One read of as many bytes. */
   readonly read: Timing;
   readonly peer?: Timing;
-  /** Whether the peer's result was ours; undefined where there is no peer. */
+  /** Where our result is not what the peer's allows; undefined where it is, and where there is no peer. */
   readonly difference?: string;
   readonly goal?: GoalResult;
 }
