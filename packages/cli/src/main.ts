@@ -3,6 +3,7 @@ import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
+import { addSelftestCommand } from './commands/selftest.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
@@ -36,7 +37,8 @@ export async function runCommandLine(
     })
     .addHelpText('after', '\nExit codes: 0 done, 1 failed, 2 wrong use, 130 interrupted.');
   try {
-    for (const add of [addLayersCommand, addExplainCommand]) add(program, { streams, signal });
+    for (const add of [addLayersCommand, addExplainCommand, addSelftestCommand])
+      add(program, { streams, signal });
     await program.parseAsync([...args], { from: 'user' });
     return 0;
   } catch (error) {
