@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstring>
 #include <string>
 
 namespace us::emulation {
@@ -12,7 +13,9 @@ struct Site {
   const char* file;
   int line;
 
-  bool operator==(const Site& other) const { return line == other.line && std::string(file) == other.file; }
+  bool operator==(const Site& other) const { 
+    return line == other.line && (file == other.file || std::strcmp(file, other.file) == 0);
+  }
   std::string text() const { return std::string(file) + ":" + std::to_string(line); }
 };
 
