@@ -32,25 +32,31 @@ std::uint64_t draw() {
   return random_state;
 }
 
-/// A permutation of 0 to count - 1: i goes to (factor i + shift) mod count.
+/// Goes through 0 to count - 1 in the chosen order: steps of one length, which shares no factor with the count.
 class Permutation {
  public:
   explicit Permutation(std::uint64_t count) : count_(count) {
     if (chosen_order == 1) {
-      factor_ = count - 1;
-      shift_ = count - 1;
+      step_ = count - 1;
+      at_ = count - 1;
     } else if (chosen_order > 1) {
-      do factor_ = 1 + draw() % count;
-      while (std::gcd(factor_, count) != 1);
-      shift_ = draw() % count;
+      do step_ = 1 + draw() % count;
+      while (std::gcd(step_, count) != 1);
+      at_ = draw() % count;
     }
   }
-  unsigned operator()(std::uint64_t i) const { return static_cast<unsigned>((factor_ * i + shift_) % count_); }
+
+  unsigned next() {
+    const std::uint64_t value = at_;
+    at_ += step_;
+    if (at_ >= count_) at_ -= count_;
+    return static_cast<unsigned>(value);
+  }
 
  private:
   std::uint64_t count_;
-  std::uint64_t factor_ = 1;
-  std::uint64_t shift_ = 0;
+  std::uint64_t step_ = 1;
+  std::uint64_t at_ = 0;
 };
 
 enum class State { waiting_to_start, runs, at_barrier, in_exchange, at_active_mask, ended };
@@ -60,7 +66,6 @@ struct Thread {
   Fiber* fiber = nullptr;
   Site site{"", 0};
   std::uint64_t result = 0;
-  bool vote = false;
   Exchange kind = Exchange::sync;
   unsigned mask = 0;
   std::uint64_t value = 0;
@@ -134,10 +139,11 @@ class Scheduler {
   const std::function<void()>* body_ = nullptr;
   SharedVariables variables_;
   std::vector<Thread> threads_;
-  std::vector<unsigned> order_;
+  Permutation starts_{1};
   std::size_t started_ = 0;
   std::size_t ended_ = 0;
   std::vector<Thread*> at_barrier_;
+  std::size_t votes_ = 0;
   std::vector<Thread*> ready_;  // served first in, first out
   std::size_t served_ = 0;
   bool ready_first_ = false;
@@ -163,8 +169,8 @@ void Scheduler::run(const Grid& grid, const std::function<void()>& thread) {
   gridDim = {grid.blocks, 1, 1};
   shared_.resize((grid.shared_bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
   random_state = chosen_order + 0x9e3779b97f4a7c15;
-  const Permutation order(grid.blocks);
-  for (unsigned i = 0; i < grid.blocks; ++i) run_block(order(i));
+  Permutation order(grid.blocks);
+  for (unsigned i = 0; i < grid.blocks; ++i) run_block(order.next());
   running_ = false;
 }
 
@@ -173,9 +179,7 @@ void Scheduler::run_block(unsigned block) {
   variables_.spoil();
   std::memset(shared_.data(), fresh_byte(), shared_.size() * sizeof(std::max_align_t));
   threads_.assign(blockDim.x, Thread{});
-  const Permutation order(blockDim.x);
-  order_.resize(blockDim.x);
-  for (unsigned i = 0; i < blockDim.x; ++i) order_[i] = order(i);
+  starts_ = Permutation(blockDim.x);
   ready_first_ = chosen_order > 1 && draw() % 2 != 0;
   started_ = 0;
   ended_ = 0;
@@ -194,7 +198,8 @@ void Scheduler::fiber_body() { scheduler().run_fresh_threads(); }
 void Scheduler::run_fresh_threads() {
   for (;;) {
     while (started_ < threads_.size()) {
-      Thread& thread = threads_[order_[started_++]];
+      Thread& thread = threads_[starts_.next()];
+      ++started_;
       thread.state = State::runs;
       thread.fiber = running_fiber_;
       current_ = &thread;
@@ -252,7 +257,7 @@ void Scheduler::make_ready(Thread& thread) {
 
 int Scheduler::wait_at_barrier(Vote vote, bool value, Site site) {
   Thread& self = *current_;
-  self.vote = value;
+  if (value) ++votes_;
   if (!at_barrier_.empty() && !(at_barrier_.front()->site == site)) {
     misuse(name_of(self) + " waits at the barrier " + site.text() + ", " + name_of(*at_barrier_.front()) +
            " at another, " + at_barrier_.front()->site.text());
@@ -261,15 +266,14 @@ int Scheduler::wait_at_barrier(Vote vote, bool value, Site site) {
   self.state = State::at_barrier;
   at_barrier_.push_back(&self);
   if (at_barrier_.size() == threads_.size()) {
-    const auto count = std::count_if(threads_.begin(), threads_.end(), [](const Thread& each) { return each.vote; });
-    std::uint64_t result = 0;
-    if (vote == Vote::any) result = count > 0 ? 1 : 0;
-    if (vote == Vote::all) result = static_cast<std::size_t>(count) == threads_.size() ? 1 : 0;
-    if (vote == Vote::count) result = static_cast<std::uint64_t>(count);
+    std::uint64_t result = votes_;
+    if (vote == Vote::any) result = votes_ > 0 ? 1 : 0;
+    if (vote == Vote::all) result = votes_ == threads_.size() ? 1 : 0;
     at_barrier_.clear();
-    const Permutation order(threads_.size());
+    votes_ = 0;
+    Permutation order(threads_.size());
     for (std::size_t i = 0; i < threads_.size(); ++i) {
-      Thread& thread = threads_[order(i)];
+      Thread& thread = threads_[order.next()];
       thread.result = result;
       make_ready(thread);
     }
