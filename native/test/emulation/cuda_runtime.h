@@ -21,8 +21,13 @@
 #define __host__
 #define __forceinline__ inline __attribute__((always_inline))
 #define __launch_bounds__(...)
-// One thread of the system runs all threads of a block, so what is its own is shared by the block.
+// One thread of the system runs all threads of a block, so what is its own is shared by the block; and it is found at
+// one place, to be filled anew for every block. AddressSanitizer puts margins around other variables only.
+#ifdef __SANITIZE_ADDRESS__
+#define __shared__ static
+#else
 #define __shared__ static thread_local
+#endif
 
 // --- Built-in variables and vectors ---
 

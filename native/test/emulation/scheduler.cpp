@@ -116,7 +116,7 @@ class Scheduler {
   int wait_at_barrier(Vote vote, bool value, Site site);
   std::uint64_t wait_in_exchange(Exchange kind, unsigned mask, std::uint64_t value, int argument, int width, Site site);
   unsigned wait_at_active_mask(Site site);
-  void* shared() { return shared_.data(); }
+  void* shared() { return shared_.get(); }
   bool is_running() const { return running_; }
   std::string name_of(const Thread& thread) const {
     return "thread " + std::to_string(index_of(thread)) + " of block " + std::to_string(blockIdx.x);
@@ -153,7 +153,8 @@ class Scheduler {
   Fiber main_;
   std::vector<std::unique_ptr<Fiber>> fibers_;
   std::vector<Fiber*> idle_;
-  std::vector<std::max_align_t> shared_;
+  std::unique_ptr<unsigned char[]> shared_;
+  std::size_t shared_bytes_ = 0;
 };
 
 Scheduler& scheduler() {
@@ -167,7 +168,8 @@ void Scheduler::run(const Grid& grid, const std::function<void()>& thread) {
   variables_ = SharedVariables();
   blockDim = {grid.threads, 1, 1};
   gridDim = {grid.blocks, 1, 1};
-  shared_.resize((grid.shared_bytes + sizeof(std::max_align_t) - 1) / sizeof(std::max_align_t));
+  shared_bytes_ = grid.shared_bytes;
+  shared_ = std::make_unique<unsigned char[]>(grid.shared_bytes);
   random_state = chosen_order + 0x9e3779b97f4a7c15;
   Permutation order(grid.blocks);
   for (unsigned i = 0; i < grid.blocks; ++i) run_block(order.next());
@@ -177,7 +179,7 @@ void Scheduler::run(const Grid& grid, const std::function<void()>& thread) {
 void Scheduler::run_block(unsigned block) {
   blockIdx = {block, 0, 0};
   variables_.spoil();
-  std::memset(shared_.data(), fresh_byte(), shared_.size() * sizeof(std::max_align_t));
+  std::memset(shared_.get(), fresh_byte(), shared_bytes_);
   threads_.assign(blockDim.x, Thread{});
   starts_ = Permutation(blockDim.x);
   ready_first_ = chosen_order > 1 && draw() % 2 != 0;

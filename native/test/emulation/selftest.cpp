@@ -224,6 +224,15 @@ void write_behind_kernel(int* to) { to[kThreads] = 0; }
 void write_into_margin_kernel(int* to) { reinterpret_cast<char*>(to)[kThreads * 4 - 3 + threadIdx.x % 3] = 0; }
 void write_before_kernel(int* to) { to[-1] = 0; }
 void read_behind_kernel(int* to) { to[0] = to[kThreads]; }
+#ifdef __SANITIZE_ADDRESS__
+void write_behind_shared_kernel(int* to) {
+  __shared__ int values[kThreads];
+  values[threadIdx.x] = 1;
+  __syncthreads();
+  to[threadIdx.x] = values[threadIdx.x + 1];
+}
+void write_behind_dynamic_kernel(int* /*to*/) { static_cast<char*>(us::emulation::dynamic_shared())[threadIdx.x] = 0; }
+#endif
 void misaligned_kernel(int* to) {
   *reinterpret_cast<float4*>(to + 1) = make_float4(0, 0, 0, 0);
 }
@@ -274,6 +283,10 @@ void test_misuse() {
   expect_misuse_by("0 bytes behind the end", read_behind_kernel);
   expect_misuse_by("a write 0 bytes behind the end", write_into_margin_kernel, kThreads * sizeof(int) - 3);
   expect_misuse_by("a write 4 bytes before the start", write_before_kernel);
+#ifdef __SANITIZE_ADDRESS__
+  expect_misuse_by("global-buffer-overflow", write_behind_shared_kernel);
+  expect_misuse_by("heap-buffer-overflow", write_behind_dynamic_kernel);
+#endif
   expect_misuse_by("misaligned address", misaligned_kernel);
   expect_misuse_by("misaligned address", misaligned_load_kernel);
 
@@ -303,7 +316,9 @@ void test_misuse() {
 int main() {
   for (const std::uint64_t order : {0, 1, 2, 3, 4}) test_promises(order);
   check(depends_on_order(race_kernel), "a missing barrier shows");
+#ifndef __SANITIZE_ADDRESS__
   check(depends_on_order(unwritten_kernel), "shared memory that nobody wrote shows");
+#endif
   check(depends_on_order(nothing_kernel), "device memory that nobody wrote shows");
   test_misuse();
   std::printf("%d failures\n", failures);
