@@ -23,7 +23,7 @@ template <int KERNEL>
 __global__ void max_pool_backward_kernel(Pooling pooling, const float* __restrict__ x, const float* __restrict__ dy,
                                          float* __restrict__ dx, int tile_rows, int tile_columns, std::int64_t tiles,
                                          int shared_width) {
-  extern __shared__ std::uint8_t cells[];
+  auto* const cells = dynamic_shared<std::uint8_t>();
   const std::int64_t plane_size = static_cast<std::int64_t>(pooling.y.size) * pooling.x.size;
   const std::int64_t windows = static_cast<std::int64_t>(pooling.y.out_size) * pooling.x.out_size;
   for (std::int64_t tile = blockIdx.x; tile < tiles; tile += gridDim.x) {

@@ -33,8 +33,12 @@ endfunction()
 us_add_instruction_set(baseline)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(x86_64|AMD64)$")
   us_add_instruction_set(avx2 -mavx2 -mfma)
-  us_add_instruction_set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
-  target_compile_definitions(us_core PRIVATE US_X86_64)
+  target_compile_definitions(us_core PRIVATE US_HAS_AVX2)
+  # The sources are the same for every width, so two widths are enough for the sanitizers, which compile slowly.
+  if(NOT US_SANITIZE)
+    us_add_instruction_set(avx512 -mavx512f -mavx512bw -mavx512dq -mavx512vl -mprefer-vector-width=512)
+    target_compile_definitions(us_core PRIVATE US_HAS_AVX512)
+  endif()
 endif()
 
 function(us_add_library name kind)
@@ -56,7 +60,11 @@ set_target_properties(unitscope_shared PROPERTIES SOVERSION ${US_ABI_VERSION})
 function(us_seal target symbols)
   if(UNIX AND NOT APPLE)
     set(map ${CMAKE_CURRENT_FUNCTION_LIST_DIR}/${symbols}.map)
-    target_link_options(${target} PRIVATE -static-libstdc++ -Wl,--gc-sections
+    # The sanitizers watch exceptions through the C++ library of the process.
+    if(NOT US_SANITIZE)
+      target_link_options(${target} PRIVATE -static-libstdc++)
+    endif()
+    target_link_options(${target} PRIVATE -Wl,--gc-sections
       -Wl,-z,nodelete -Wl,--exclude-libs,ALL -Wl,--version-script=${map})
     set_target_properties(${target} PROPERTIES LINK_DEPENDS ${map})
   endif()
