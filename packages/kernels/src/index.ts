@@ -1,6 +1,13 @@
 export type { KernelName } from './addon.js';
 export { KERNEL_NAMES } from './addon.js';
 export {
+  type ArgmaxMapsOptions,
+  type ArgmaxMapsResult,
+  argmaxMaps,
+  argmaxMapsSync,
+  type MapTies,
+} from './argmax-maps.js';
+export {
   BACKEND_NAMES,
   type BackendName,
   type BackendStatus,
@@ -10,6 +17,12 @@ export {
 export type { KernelCase, PreparedCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
+  type CosineSimilarityOptions,
+  type CosineSimilarityResult,
+  cosineSimilarity,
+  cosineSimilaritySync,
+} from './cosine-similarity.js';
+export {
   type IouBatch,
   type IouConcepts,
   type IouCounts,
@@ -18,6 +31,14 @@ export {
   iouCounts,
   iouCountsSync,
 } from './iou-counts.js';
+export {
+  MAP_MOMENTS,
+  type MapMoment,
+  type MapMomentsOptions,
+  type MapMomentsResult,
+  mapMoments,
+  mapMomentsSync,
+} from './map-moments.js';
 export {
   type MapPlacement,
   placeAtReceptiveFields,
@@ -38,6 +59,7 @@ export {
   maskForward,
   maskForwardSync,
 } from './mask-forward.js';
+export { type MatmulOptions, type MatmulResult, matmul, matmulSync } from './matmul.js';
 export { type MaxPoolOptions, type MaxPoolResult, maxPool, maxPoolSync } from './max-pool.js';
 export {
   type MaxPoolBackwardOptions,
