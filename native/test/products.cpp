@@ -306,7 +306,10 @@ void test_products(Report& report, us_backend backend) {
   for (const us_cosine_params& p : {us_cosine_params{1, 1, 1}, us_cosine_params{7, 35, 3}, us_cosine_params{33, 17, 29},
                                     us_cosine_params{20, 60, 300}, us_cosine_params{200, 130, 64}}) {
     // Squares of the largest overflow in float32, and those of the smallest vanish.
-    for (const float scale : {1.0F, 1e37F, 1e-37F}) run_cosine(report, backend, p, seed++, scale, static_cast<int>(seed % 4));
+    for (const float scale : {1.0F, 1e37F, 1e-37F}) {
+      run_cosine(report, backend, p, seed, scale, static_cast<int>(seed % 4));
+      ++seed;
+    }
   }
   run_cosine(report, backend, {3, 4, 0}, seed++, 1, 1);
   run_cosine(report, backend, {0, 4, 5}, seed++, 1, 1);
