@@ -149,14 +149,15 @@ Moments reference_moments(const float* map, const us_maps_params& params, bool r
   // The bounds of the contract.
   const long double amplified = 2 * u * absolute / std::fabs(mass);
   const auto side = static_cast<long double>(params.height > params.width ? params.height : params.width);
-  const long double of_mean = amplified * side;
+  const long double reach = side + std::fabs(row) + std::fabs(column);
+  const long double of_mean = amplified * reach;
   const long double bounds[] = {
       result.bounds[US_MOMENT_MASS],
       of_mean,
       of_mean,
       amplified * (std::fabs(magnitude_row) + std::fabs(values[US_MOMENT_VARIANCE_ROW])) + of_mean * of_mean,
       amplified * (std::fabs(magnitude_column) + std::fabs(values[US_MOMENT_VARIANCE_COLUMN])) + of_mean * of_mean,
-      2 * amplified * side * side,
+      amplified * (reach * reach + std::fabs(values[US_MOMENT_COVARIANCE])) + of_mean * of_mean,
   };
   for (int i = 0; i < US_MOMENT_COUNT; ++i) {
     result.values[i] = values[i];

@@ -34,9 +34,10 @@ enum {
  * Where there is no mean, because the mass is 0 or not finite, the other five are NaN; NaN stays NaN, so a map that holds
  * one has only NaN. The variances are taken about the mean that was found and not as differences of raw moments: a map of
  * one cell has variances of 0 but for the square of its mean's error. All sums are in float64. With
- * u = (height + width + 16) 2^-53, A = sum|w| / |S|, which is 1 for weights of one sign, and s = max(height, width):
- *   mass to u sum|w|; means to 2 u A s; variances to 2 u A (v + |variance|) + (2 u A s)^2, where v is the variance with
- *   |w| over |S|; the covariance to 4 u A s^2.
+ * u = (height + width + 16) 2^-53, A = sum|w| / |S|, which is 1 for weights of one sign, and t = max(height, width) +
+ * |mean row| + |mean column|:
+ *   mass to u sum|w|; means to 2 u A t; variances to 2 u A (v + |variance|) + (2 u A t)^2, where v is the variance with
+ *   |w| over |S|; the covariance to 2 u A (t^2 + |covariance|) + (2 u A t)^2.
  * Any number of threads gives the same bits.
  *
  *   x        [maps, height, width]

@@ -19,14 +19,6 @@ struct Call {
 /// Whether a cell ties with the one that was found: NaN with NaN.
 bool ties_with(float value, float found) { return value == found || (value != value && found != found); }
 
-/// Whether any of a vector's cells does.
-bool any_tie(Floats values, Floats found) {
-  const Ints ties = (values == found) | ((values != values) & (found != found));
-  std::int32_t any = 0;
-  for (std::int64_t lane = 0; lane < kLanes; ++lane) any |= ties[lane];
-  return any != 0;
-}
-
 /// The first of the largest cells in column-major order, given the first in row-major order: only cells of later rows and
 /// earlier columns can come before it, so a map of zeros is done at once.
 std::int32_t first_by_columns(const float* x, std::int64_t cells, std::int64_t width, std::int32_t first) {
@@ -34,9 +26,10 @@ std::int32_t first_by_columns(const float* x, std::int64_t cells, std::int64_t w
   std::int64_t column = remainder(best, width);
   const float found = x[first];
   const Floats all_found = splat(found);
+  const bool is_number = found == found;
   std::int64_t cell = best + 1;
   while (cell < cells && column > 0) {
-    if (cell + kLanes <= cells && !any_tie(load(x + cell), all_found)) {
+    if (is_number && cell + kLanes <= cells && !any_of(load(x + cell) == all_found)) {
       cell += kLanes;
       continue;
     }

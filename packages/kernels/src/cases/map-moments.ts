@@ -27,7 +27,8 @@ function momentsCase(problem: LocationProblem, rectified: boolean): KernelCase {
   };
 }
 
-function firstBeyondBounds(
+/** The first moment that is further from the reference than its sums allow; NaN equals NaN. */
+export function firstBeyondBounds(
   actual: Float64Array,
   expected: Float64Array,
   bounds: Float64Array,

@@ -47,7 +47,8 @@ export function mapMomentsReference(
     const covariance = mean((cell) => cell.w * (cell.row - row) * (cell.column - column));
     moments.set([row, column, varianceRow, varianceColumn, covariance], map * 6 + 1);
     const amplified = (2 * u * absolute) / Math.abs(mass);
-    const ofMean = amplified * side;
+    const reach = side + Math.abs(row) + Math.abs(column);
+    const ofMean = amplified * reach;
     const ofVariance = (variance: number, magnitude: number) =>
       amplified * (Math.abs(magnitude) + Math.abs(variance)) + ofMean ** 2;
     bounds.set(
@@ -62,7 +63,7 @@ export function mapMomentsReference(
           varianceColumn,
           mean((cell) => Math.abs(cell.w) * (cell.column - column) ** 2),
         ),
-        2 * amplified * side ** 2,
+        amplified * (reach ** 2 + Math.abs(covariance)) + ofMean ** 2,
       ],
       map * 6 + 1,
     );
