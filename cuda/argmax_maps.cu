@@ -1,5 +1,6 @@
 #include "unitscope/argmax_maps.h"
 
+#include "device.cuh"
 #include "kernels.cuh"
 #include "map_maximum.cuh"
 

@@ -1,5 +1,6 @@
 #include "unitscope/map_moments.h"
 
+#include "device.cuh"
 #include "kernels.cuh"
 
 namespace us::cuda {

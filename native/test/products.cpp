@@ -299,6 +299,8 @@ void test_products(Report& report, us_backend backend) {
   run_layouts(report, backend, 130, 40, 40, seed++);
   run_layouts(report, backend, 7, 2090, 30, seed++);
   run_layouts(report, backend, 260, 150, 70, seed++);
+  // Enough elements for the large tiles of a device.
+  run_matmul(report, backend, {1410, 1530, 5, 5, 1530, 1530, 0, 0, 0}, seed++, 0, 0);
   run_layouts(report, backend, 0, 5, 3, seed++);
   run_layouts(report, backend, 5, 0, 3, seed++);
   test_same_bits(report, backend);
