@@ -88,7 +88,7 @@ void run_argmax(Report& report, const us_execution& execution, const Problem& pr
     for (std::size_t map = 0; map < maps; ++map) {
       const float* const from = x.data() + map * cells;
       const int expected = reference_argmax(from, params, ties);
-      const bool same = index[map] == expected && std::memcmp(&value[map], from + expected, sizeof(float)) == 0;
+      const bool same = index[map] == expected && bits_of(value[map]) == bits_of(from[expected]);
       if (!report.check(same, "argmax_maps %s ties %d: map %zu has %g at %d, not %g at %d", name.c_str(),
                         static_cast<int>(ties), map, static_cast<double>(value[map]), index[map],
                         static_cast<double>(from[expected]), expected)) {
@@ -113,7 +113,9 @@ Moments reference_moments(const float* map, const us_maps_params& params, bool r
   for (int cell = 0; cell < params.height * params.width; ++cell) {
     const auto value = static_cast<long double>(map[cell]);
     const long double weight = rectified && value <= 0 ? 0 : value;
-    weights.push_back({weight, static_cast<long double>(cell / params.width), static_cast<long double>(cell % params.width)});
+    const int row_of_cell = cell / params.width;
+    const int column_of_cell = cell % params.width;
+    weights.push_back({weight, static_cast<long double>(row_of_cell), static_cast<long double>(column_of_cell)});
     mass += weight;
     absolute += std::fabs(weight);
   }

@@ -52,7 +52,7 @@ class Worker {
 
   void layout(Arena& /*arena*/) {}
 
-  us_status run(std::int64_t begin, std::int64_t end) {
+  us_status run(std::int64_t begin, std::int64_t end) const {
     for (std::int64_t map = begin; map < end; ++map) {
       const float* const x = call_.x + map * call_.cells;
       std::int32_t found = first_maximum(x, call_.cells);
