@@ -15,6 +15,10 @@
 #include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
+#include "unitscope/argmax_maps.h"
+#include "unitscope/cosine_similarity.h"
+#include "unitscope/map_moments.h"
+#include "unitscope/matmul.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -104,6 +104,14 @@ us_mi_params Arguments::mutual_information() const {
   return params;
 }
 
+us_maps_params Arguments::maps() const {
+  us_maps_params params{};
+  params.maps = integer("maps", 0, kMaxSafeInteger);
+  params.height = static_cast<std::int32_t>(integer("height", 0, kMaxInt32));
+  params.width = static_cast<std::int32_t>(integer("width", 0, kMaxInt32));
+  return params;
+}
+
 std::int64_t Arguments::count(std::initializer_list<std::int64_t> sizes) const {
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {

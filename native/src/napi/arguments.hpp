@@ -27,6 +27,7 @@ class Arguments {
   double number(const char* name) const;
   us_mask_params mask() const;
   us_mi_params mutual_information() const;
+  us_maps_params maps() const;
 
   /// A typed array or a DeviceBuffer of exactly `count` elements; its memory and a reference to it go to the job.
   template <typename T>

@@ -73,6 +73,27 @@ type Bytes = AnyArray<Uint8Array>;
 type Integers = AnyArray<Int32Array>;
 type Counts = AnyArray<BigInt64Array>;
 
+/** Maps as the addon takes them. */
+export interface MapsParams {
+  readonly maps: number;
+  readonly height: number;
+  readonly width: number;
+}
+
+/** A product of matrices as the addon takes it; flags are 0 or 1. */
+export interface MatmulParams {
+  readonly m: number;
+  readonly n: number;
+  readonly k: number;
+  /** Elements from one stored row to the next. */
+  readonly lda: number;
+  readonly ldb: number;
+  readonly ldc: number;
+  readonly transposeA: number;
+  readonly transposeB: number;
+  readonly accumulate: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -145,6 +166,30 @@ export interface KernelArguments {
     readonly filled: Int32Array;
     readonly cutoff: Float32Array;
   };
+  readonly argmaxMaps: MapsParams & {
+    readonly ties: number;
+    readonly x: Float32Array;
+    readonly index: Int32Array;
+    readonly value: Float32Array;
+  };
+  readonly mapMoments: MapsParams & {
+    readonly rectified: number;
+    readonly x: Float32Array;
+    readonly moments: Float64Array;
+  };
+  readonly matmul: MatmulParams & {
+    readonly a: Float32Array;
+    readonly b: Float32Array;
+    readonly c: Float32Array;
+  };
+  readonly cosineSimilarity: {
+    readonly m: number;
+    readonly n: number;
+    readonly k: number;
+    readonly a: Float32Array;
+    readonly b: Float32Array;
+    readonly c: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
@@ -160,6 +205,10 @@ export const KERNEL_NAMES = [
   'miGradient',
   'iouCounts',
   'topQuantile',
+  'argmaxMaps',
+  'mapMoments',
+  'matmul',
+  'cosineSimilarity',
 ] as const satisfies KernelName[];
 
 export interface AddonExecution {
@@ -272,6 +321,10 @@ function load(): Addon {
           miGradient: loaded.miGradientSync,
           iouCounts: loaded.iouCountsSync,
           topQuantile: loaded.topQuantileSync,
+          argmaxMaps: loaded.argmaxMapsSync,
+          mapMoments: loaded.mapMomentsSync,
+          matmul: loaded.matmulSync,
+          cosineSimilarity: loaded.cosineSimilaritySync,
         };
         return { backends: loaded.backends, later: loaded, now, memory: loaded };
       } else {

@@ -1,6 +1,13 @@
 export type { KernelName } from './addon.js';
 export { KERNEL_NAMES } from './addon.js';
 export {
+  type ArgmaxMapsOptions,
+  type ArgmaxMapsResult,
+  argmaxMaps,
+  argmaxMapsSync,
+  type MapTies,
+} from './argmax-maps.js';
+export {
   BACKEND_NAMES,
   type BackendName,
   type BackendStatus,
@@ -9,6 +16,12 @@ export {
 } from './backend.js';
 export type { KernelCase, PreparedCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
+export {
+  type CosineSimilarityOptions,
+  type CosineSimilarityResult,
+  cosineSimilarity,
+  cosineSimilaritySync,
+} from './cosine-similarity.js';
 export {
   type AnyArray,
   type AnyTensor,
@@ -39,6 +52,14 @@ export {
   iouCountsSync,
 } from './iou-counts.js';
 export {
+  MAP_MOMENTS,
+  type MapMoment,
+  type MapMomentsOptions,
+  type MapMomentsResult,
+  mapMoments,
+  mapMomentsSync,
+} from './map-moments.js';
+export {
   type MapPlacement,
   placeAtReceptiveFields,
   placeHalfPixel,
@@ -58,6 +79,7 @@ export {
   maskForward,
   maskForwardSync,
 } from './mask-forward.js';
+export { type MatmulOptions, type MatmulResult, matmul, matmulSync } from './matmul.js';
 export { type MaxPoolOptions, type MaxPoolResult, maxPool, maxPoolSync } from './max-pool.js';
 export {
   type MaxPoolBackwardOptions,

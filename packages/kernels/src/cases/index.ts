@@ -1,8 +1,12 @@
 import type { KernelName } from '../addon.js';
+import { argmaxMapsCases } from './argmax-maps.js';
 import type { KernelCase } from './case.js';
+import { cosineSimilarityCases } from './cosine-similarity.js';
 import { iouCountsCases } from './iou-counts.js';
+import { mapMomentsCases } from './map-moments.js';
 import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
+import { matmulCases } from './matmul.js';
 import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { miGradientCases } from './mi-gradient.js';
@@ -23,4 +27,8 @@ export const kernelCases = {
   miGradient: miGradientCases,
   iouCounts: iouCountsCases,
   topQuantile: topQuantileCases,
+  argmaxMaps: argmaxMapsCases,
+  mapMoments: mapMomentsCases,
+  matmul: matmulCases,
+  cosineSimilarity: cosineSimilarityCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
