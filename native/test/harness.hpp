@@ -125,3 +125,5 @@ void test_template_mask(Report& report, us_backend backend);
 void test_mutual_information(Report& report, us_backend backend);
 void test_iou_counts(Report& report, us_backend backend);
 void test_top_quantile(Report& report, us_backend backend);
+void test_graph_em_step(Report& report, us_backend backend);
+void test_optimizers(Report& report, us_backend backend);

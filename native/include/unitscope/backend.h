@@ -15,6 +15,9 @@
 #include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
+#include "unitscope/graph_em_step.h"
+#include "unitscope/sgd_step.h"
+#include "unitscope/adam_step.h"
 
 #ifdef __cplusplus
 extern "C" {

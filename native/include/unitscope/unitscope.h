@@ -18,5 +18,8 @@
 #include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
+#include "unitscope/graph_em_step.h"
+#include "unitscope/sgd_step.h"
+#include "unitscope/adam_step.h"
 
 #endif

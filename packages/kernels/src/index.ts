@@ -66,3 +66,17 @@ export {
 } from './template-scores.js';
 export { TopQuantile, type TopQuantileOptions, type TopQuantileState } from './top-quantile.js';
 export { type UnpoolMode, type UnpoolOptions, type UnpoolResult, unpool, unpoolSync } from './unpool.js';
+export {
+  GRAPH_SUMS,
+  type GraphEmStepOptions,
+  type GraphEmStepResult,
+  type GraphNodes,
+  type GraphPriors,
+  type GraphSums,
+  graphEmStep,
+  graphEmStepSync,
+} from './graph-em-step.js';
+export { type GraphParents, type GraphParentsOptions, graphParents, type ParentWeight } from './graph-parents.js';
+export { type UpdateGraphOptions, updateGraph } from './graph-update.js';
+export { type SgdArrays, type SgdStepOptions, sgdStep, sgdStepSync } from './sgd-step.js';
+export { type AdamArrays, type AdamStepOptions, adamStep, adamStepSync } from './adam-step.js';

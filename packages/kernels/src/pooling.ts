@@ -125,7 +125,7 @@ export function requireDims(name: string, value: Tensor<TensorData>, dims: reado
 }
 
 /** The array a result goes to: the caller's, if it has the right size and type, or a new one. */
-export function outputArray<D extends Float32Array | Int32Array | Uint8Array>(
+export function outputArray<D extends Float32Array | Float64Array | Int32Array | Uint8Array>(
   name: string,
   given: D | undefined,
   size: number,

@@ -10,6 +10,9 @@ import { miLossCases } from './mi-loss.js';
 import { templateScoresCases } from './template-scores.js';
 import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
+import { graphEmStepCases } from './graph-em-step.js';
+import { sgdStepCases } from './sgd-step.js';
+import { adamStepCases } from './adam-step.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
 export const kernelCases = {
@@ -23,4 +26,7 @@ export const kernelCases = {
   miGradient: miGradientCases,
   iouCounts: iouCountsCases,
   topQuantile: topQuantileCases,
+  graphEmStep: graphEmStepCases,
+  sgdStep: sgdStepCases,
+  adamStep: adamStepCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
