@@ -78,9 +78,6 @@ export async function sgdStep(
 }
 
 /** As `sgdStep`, on the calling thread: for small work. */
-export function sgdStepSync(
-  arrays: SgdArrays,
-  options: SgdStepOptions,
-): { readonly backend: BackendName } {
+export function sgdStepSync(arrays: SgdArrays, options: SgdStepOptions): { readonly backend: BackendName } {
   return { backend: runSync(prepare(arrays, options), options) };
 }

@@ -93,8 +93,7 @@ export function compareGraph(inputs: Inputs, started: number, actual: Outputs): 
       return actual.position[2 * seen + axis] === Math.fround(centre + (radius * (2 * candidate - 5)) / 6);
     };
     const placed = products.some(
-      (product, c) =>
-        !(product < best * (1 - 2 * rounding)) && isAt(0, Math.floor(c / 6)) && isAt(1, c % 6),
+      (product, c) => !(product < best * (1 - 2 * rounding)) && isAt(0, Math.floor(c / 6)) && isAt(1, c % 6),
     );
     if (!placed)
       return `position[${seen}] is ${actual.position.subarray(2 * seen, 2 * seen + 2)}, no best candidate`;
@@ -140,7 +139,9 @@ function caseOf(problem: Problem): KernelCase {
       const window = (2 * Math.floor(range + 0.5) + 1) ** 2;
       return {
         bytes:
-          x.data.byteLength + seen * 12 * (parents ? 2 : 1) + channels * nodes * 8 * (4 + 2 * GRAPH_SUMS.length),
+          x.data.byteLength +
+          seen * 12 * (parents ? 2 : 1) +
+          channels * nodes * 8 * (4 + 2 * GRAPH_SUMS.length),
         flops: seen * 36 * 2 * (window + nodes),
         run: async (options) => {
           clear();

@@ -1,5 +1,7 @@
 import type { KernelName } from '../addon.js';
+import { adamStepCases } from './adam-step.js';
 import type { KernelCase } from './case.js';
+import { graphEmStepCases } from './graph-em-step.js';
 import { iouCountsCases } from './iou-counts.js';
 import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
@@ -7,12 +9,10 @@ import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { miGradientCases } from './mi-gradient.js';
 import { miLossCases } from './mi-loss.js';
+import { sgdStepCases } from './sgd-step.js';
 import { templateScoresCases } from './template-scores.js';
 import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
-import { graphEmStepCases } from './graph-em-step.js';
-import { sgdStepCases } from './sgd-step.js';
-import { adamStepCases } from './adam-step.js';
 
 /** Every case of every kernel, for tests, benchmarks and the self-test. */
 export const kernelCases = {

@@ -15,27 +15,13 @@ function caseOf(count: number, kind: ParameterKind, step: Step, purpose: KernelC
       const gradient = makeParameters(kind, count, 1);
       const weights = makeParameters(kind, count, 2);
       const velocity = makeParameters(kind, count, 3);
-      // A benchmark goes on from where the last run ended; what is compared is the last run.
       const before = { weights: weights.slice(), velocity: velocity.slice() };
-      const remember = () => {
-        if (purpose === 'benchmark' && compared) return;
-        before.weights.set(weights);
-        before.velocity.set(velocity);
-      };
-      let compared = false;
       const arrays = { gradient, weights, velocity };
       return {
         bytes: count * 4 * (momentum === 0 ? 3 : 5),
-        run: async (options) => {
-          remember();
-          return (await sgdStep(arrays, { ...options, ...step })).backend;
-        },
-        runSync: (options) => {
-          remember();
-          return sgdStepSync(arrays, { ...options, ...step }).backend;
-        },
+        run: async (options) => (await sgdStep(arrays, { ...options, ...step })).backend,
+        runSync: (options) => sgdStepSync(arrays, { ...options, ...step }).backend,
         compare: () => {
-          compared = true;
           const expected = sgdStepReference({
             ...step,
             ...before,
@@ -43,12 +29,15 @@ function caseOf(count: number, kind: ParameterKind, step: Step, purpose: KernelC
             gradient,
             nesterov: nesterov ? 1 : 0,
           });
-          return (
+          const difference =
             firstBeyond('weights', weights, expected.weights, expected.weightsBound) ??
             (momentum === 0
               ? undefined
-              : firstBeyond('velocity', velocity, expected.velocity, expected.velocityBound))
-          );
+              : firstBeyond('velocity', velocity, expected.velocity, expected.velocityBound));
+          // A step changes what it starts from: the next one is to start from the same.
+          weights.set(before.weights);
+          velocity.set(before.velocity);
+          return difference;
         },
       };
     },

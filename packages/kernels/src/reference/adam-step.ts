@@ -18,7 +18,8 @@ export function adamStepReference(inputs: KernelArguments['adamStep']) {
   const squareBound = new Float64Array(count);
   const corrected = (beta: number) => 1 - beta ** step;
   for (let i = 0; i < count; i++) {
-    const decay = weightDecay * weights[i]!;
+    // Without weight decay a weight that is NaN says nothing about the means.
+    const decay = weightDecay === 0 ? 0 : weightDecay * weights[i]!;
     const coupled = decoupled === 1 ? 0 : decay;
     const g = gradient[i]! + coupled;
     const size = Math.abs(gradient[i]!) + Math.abs(coupled);
@@ -39,7 +40,9 @@ export function adamStepReference(inputs: KernelArguments['adamStep']) {
       (meanBound[i]! + (quotient + meanBound[i]! / root) * ofRoot) / Math.max(root - ofRoot, epsilon);
     const rate = learningRate / corrected(beta1);
     weightsBound[i] =
-      Math.abs(rate) * (ofQuotient + 5 * U * quotient) + 4 * U * (Math.abs(weights[i]!) + rate * quotient) + TINY;
+      Math.abs(rate) * (ofQuotient + 5 * U * quotient) +
+      4 * U * (Math.abs(weights[i]!) + Math.abs(rate) * quotient) +
+      TINY;
     weights[i] = weights[i]! - (rate * mean[i]!) / root;
   }
   return { weights, mean, square, weightsBound, meanBound, squareBound };

@@ -15,8 +15,10 @@ export function sgdStepReference(inputs: KernelArguments['sgdStep']) {
   const weightsBound = new Float64Array(count);
   const velocityBound = new Float64Array(velocity.length);
   for (let i = 0; i < count; i++) {
-    let update = gradient[i]! + weightDecay * weights[i]!;
-    let size = Math.abs(gradient[i]!) + Math.abs(weightDecay * weights[i]!);
+    // Without weight decay a weight that is NaN says nothing about its velocity.
+    const decay = weightDecay === 0 ? 0 : weightDecay * weights[i]!;
+    let update = gradient[i]! + decay;
+    let size = Math.abs(gradient[i]!) + Math.abs(decay);
     if (momentum !== 0) {
       const sizeOfVelocity = Math.abs(momentum * velocity[i]!) + size;
       velocity[i] = momentum * velocity[i]! + update;
