@@ -239,8 +239,10 @@ __global__ void graph_em_step_kernel(Graph graph) {
         const bool derivative = i == US_GRAPH_LD_ROW || i == US_GRAPH_LD_COLUMN;
         sums[i] += derivative ? terms[i] / variance : terms[i];
       }
-      graph.position[2 * seen] = static_cast<float>(row + candidate_offset(radius, best.candidate / kCandidates));
-      graph.position[2 * seen + 1] = static_cast<float>(column + candidate_offset(radius, best.candidate % kCandidates));
+      const double down = candidate_offset(radius, best.candidate / kCandidates);
+      const double across = candidate_offset(radius, best.candidate % kCandidates);
+      graph.position[2 * seen] = static_cast<float>(row + down);
+      graph.position[2 * seen + 1] = static_cast<float>(column + across);
       graph.score[seen] = static_cast<float>(best.product);
     }
   }

@@ -26,7 +26,8 @@ GraphInputs make_inputs(const Problem& problem) {
   GraphInputs in{p, {}, {}, {}, {}, {}, {}};
   const auto total = static_cast<std::size_t>(p.channels * p.nodes);
   const auto images = static_cast<std::size_t>(p.images);
-  in.x.resize(images * static_cast<std::size_t>(p.channels) * static_cast<std::size_t>(p.height) * static_cast<std::size_t>(p.width));
+  const std::size_t cells = static_cast<std::size_t>(p.height) * static_cast<std::size_t>(p.width);
+  in.x.resize(images * static_cast<std::size_t>(p.channels) * cells);
   for (float& value : in.x) {
     value = generator.real();
     if (problem.maps == Maps::kNegative) value = -std::fabs(value);
@@ -96,8 +97,8 @@ class Run {
       const OnBackend<float> on_position(execution_, position);
       const OnBackend<float> on_score(execution_, score);
       const OnBackend<double> on_tau(execution_, tau);
-      status = us_graph_em_step(&execution_, &in_.params, on_x.get(), on_coord.get(), on_sigma.get(), on_prior_sigma.get(),
-                                problem_.parents ? on_offset.get() : nullptr,
+      status = us_graph_em_step(&execution_, &in_.params, on_x.get(), on_coord.get(), on_sigma.get(),
+                                on_prior_sigma.get(), problem_.parents ? on_offset.get() : nullptr,
                                 problem_.parents ? on_weight.get() : nullptr, on_sums.get(), on_position.get(),
                                 on_score.get(), on_tau.get());
     }
@@ -132,14 +133,18 @@ class Run {
   }
 
   /// The score is the largest product. Where rounding decides between several, any of them may be the position.
-  void check_places(const GraphResults& expected, const GuardedArray<float>& position, const GuardedArray<float>& score) {
+  void check_places(const GraphResults& expected, const GuardedArray<float>& position,
+                    const GuardedArray<float>& score) {
     for (std::size_t i = 0; i < score.size(); ++i) {
       const double* const products = expected.products.data() + 36 * i;
       const double best = *std::max_element(products, products + 36);
       const double bound = (std::ldexp(1.0, -24) + rounding()) * best + std::ldexp(1.0, -149);
       const bool scored = std::isnan(products[0]) ? std::isnan(score[i])
                                                   : is_near(static_cast<double>(score[i]), best, bound);
-      if (!report_.check(scored, "%s: score [%zu] is %.9g, not %.9g", name_.c_str(), i, static_cast<double>(score[i]), best)) return;
+      if (!report_.check(scored, "%s: score [%zu] is %.9g, not %.9g", name_.c_str(), i, static_cast<double>(score[i]),
+                         best)) {
+        return;
+      }
       const int radius = reference_radius(in_.params, in_.sigma[i % total_]);
       bool placed = false;
       for (int c = 0; c < 36; ++c) {
@@ -170,8 +175,8 @@ void test_refusals(Report& report) {
   std::vector<float> score(2);
   double tau = 0;
   const auto call = [&](const us_graph_params* p, double* to) {
-    return us_graph_em_step(&execution, p, x.data(), nodes.data(), nodes.data() + 4, nodes.data() + 8, nullptr, nullptr, to,
-                            position.data(), score.data(), &tau);
+    return us_graph_em_step(&execution, p, x.data(), nodes.data(), nodes.data() + 4, nodes.data() + 8, nullptr, nullptr,
+                            to, position.data(), score.data(), &tau);
   };
   const us_graph_params good{1, 1, 4, 4, 2, 1, 0.5, 0.1};
   report.check(call(&good, sums.data()) == US_OK, "good params are taken");

@@ -61,7 +61,8 @@ void compare(Report& report, const std::string& name, const char* array, const G
              const std::vector<float>& expected) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const float value = actual[i];
-    const bool same = std::isnan(expected[i]) ? std::isnan(value) : std::memcmp(&value, &expected[i], sizeof value) == 0;
+    const bool same =
+        std::isnan(expected[i]) ? std::isnan(value) : std::memcmp(&value, &expected[i], sizeof value) == 0;
     if (!report.check(same, "%s: %s[%zu] is %.9g, not %.9g", name.c_str(), array, i, static_cast<double>(value),
                       static_cast<double>(expected[i]))) {
       return;
@@ -84,7 +85,8 @@ void run_sgd(Report& report, us_backend backend, const us_sgd_params& p, Values 
     const OnBackend<float> on_gradient(execution, gradient);
     const OnBackend<float> on_weights(execution, weights);
     const OnBackend<float> on_velocity(execution, velocity);
-    status = us_sgd_step(&execution, &p, on_gradient.get(), on_weights.get(), p.momentum == 0 ? nullptr : on_velocity.get());
+    status = us_sgd_step(&execution, &p, on_gradient.get(), on_weights.get(),
+                         p.momentum == 0 ? nullptr : on_velocity.get());
   }
   const std::string name = "sgd_step " + std::to_string(seed);
   if (!report.check(status == US_OK, "%s: %s", name.c_str(), us_last_error_message())) return;

@@ -31,8 +31,8 @@ typedef struct us_adam_params {
  *
  * Exact: a, b, 1 - beta1, 1 - beta2 and 1 - learning_rate weight_decay are computed in double and, like the other
  * constants, rounded to float; then every operation above is one float operation, in that order, divisions and roots
- * correctly rounded. All back ends and instruction sets give the same bits. NaN and infinities spread to what depends on
- * them.
+ * correctly rounded. All back ends and instruction sets give the same bits. NaN and infinities spread to what depends
+ * on them.
  *
  *   gradient  [count]
  *   weights   [count], updated

@@ -37,7 +37,7 @@ typedef struct us_graph_params {
 
 /*
  * The expectation step of one layer of an explanatory graph (Zhang, Cao, Shi, Wu and Zhu, arXiv:1708.01785), and what
- * the maximisation step needs of it. Positions are {row, column} in cells, counted from 0, cell i having its centre at i.
+ * the maximisation step needs of it. Positions are {row, column} in cells, counted from 0; the centre of cell i is at i.
  * For an image and a node at `coord` with search range `sigma`, prior sigma s, prior offset o and prior weight l:
  *
  *   r        = floor(min(range, 3 sigma) + 1/2), at least 0
@@ -69,10 +69,10 @@ typedef struct us_graph_params {
  *   tau_of_image  [images]
  *
  * Sums are in double; position and score are rounded once to float. Relative to the sum of the sizes of its terms a sum
- * is within (images + nodes + (2r + 1)^2 + 100) 2^-52. Instruction sets and numbers of threads give the same bits. NaN in
- * a node's window makes its sums and its score NaN; a coordinate that is NaN lies outside every map. All filters of a
- * layer belong into one call, since tau_I is a mean over them. The arrays are dense, belong to the caller and must not
- * overlap.
+ * is within (images + nodes + (2r + 1)^2 + 100) 2^-52. Instruction sets and numbers of threads give the same bits. NaN
+ * in a node's window makes its sums and its score NaN; a coordinate that is NaN lies outside every map. All filters of
+ * a layer belong into one call, since tau_I is a mean over them. The arrays are dense, belong to the caller and must
+ * not overlap.
  */
 US_API us_status us_graph_em_step(const us_execution* execution, const us_graph_params* params, const float* x,
                                   const double* coord, const double* sigma, const double* prior_sigma,

@@ -22,11 +22,12 @@ typedef struct us_sgd_params {
  *   v = momentum v + d                     if momentum is not 0
  *   w = w - learning_rate u                u = d + momentum v with nesterov, v with momentum, else d
  *
- * The learning rate is outside the velocity, as in PyTorch: a change of the learning rate then takes effect at once, and
- * not only on what enters the velocity from then on. A velocity of zeros makes the first step a plain one.
+ * The learning rate is outside the velocity, as in PyTorch: a change of it then takes effect at once, and not only on
+ * what enters the velocity from then on. A velocity of zeros makes the first step a plain one.
  *
  * Exact: the three constants are rounded to float, then every multiplication and addition above is one float operation,
- * in that order. All back ends and instruction sets give the same bits. NaN and infinities spread to what depends on them.
+ * in that order. All back ends and instruction sets give the same bits. NaN and infinities spread to what depends on
+ * them.
  *
  *   gradient  [count]
  *   weights   [count], updated

@@ -29,7 +29,8 @@ us_status check_params(const us_graph_params* params) {
                 (long long)p.images, (long long)p.channels, (int)p.nodes);
   }
   if (p.height < 1 || p.width < 1) {
-    return fail(US_INVALID_ARGUMENT, "maps must have at least one cell, they have %d x %d", (int)p.height, (int)p.width);
+    return fail(US_INVALID_ARGUMENT, "maps must have at least one cell, they have %d x %d", (int)p.height,
+                (int)p.width);
   }
   if (!(p.smoothing > 0 && std::isfinite(p.smoothing)) || !(p.tau >= 0 && std::isfinite(p.tau))) {
     return fail(US_INVALID_ARGUMENT, "smoothing must be above 0, tau at least 0, both finite; they are %g and %g",

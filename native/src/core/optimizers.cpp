@@ -74,8 +74,8 @@ us_status check_adam_step(const us_adam_params* params, const float* gradient, f
     return fail(US_INVALID_ARGUMENT, "step must be at least 1, it is %lld", (long long)params->step);
   }
   if (!(params->beta1 >= 0 && params->beta1 < 1) || !(params->beta2 >= 0 && params->beta2 < 1)) {
-    return fail(US_INVALID_ARGUMENT, "beta1 and beta2 must be at least 0 and below 1, they are %g and %g", params->beta1,
-                params->beta2);
+    return fail(US_INVALID_ARGUMENT, "beta1 and beta2 must be at least 0 and below 1, they are %g and %g",
+                params->beta1, params->beta2);
   }
   if (!(params->epsilon >= 0 && std::isfinite(params->epsilon))) {
     return fail(US_INVALID_ARGUMENT, "epsilon must be at least 0 and finite, it is %g", params->epsilon);

@@ -8,8 +8,8 @@ namespace us::cpu::US_ISA {
 namespace {
 
 constexpr std::int64_t kCandidates = US_GRAPH_CANDIDATES;
-// Candidates are kept as rows of eight: whole vectors of every instruction set, so that each lane sees the same operations
-// and all instruction sets give the same bits. What the last two lanes hold is never read.
+// Candidates are kept as rows of eight: whole vectors of every instruction set, so that each lane sees the same
+// operations and all instruction sets give the same bits. What the last two lanes hold is never read.
 constexpr std::int64_t kRow = 8;
 constexpr std::int64_t kGrid = kCandidates * kRow;
 constexpr std::int64_t kParts = kRow / kDoubleLanes;
@@ -20,13 +20,20 @@ struct Row {
   Doubles part[kParts];
 };
 
+using UnalignedDoubles [[gnu::vector_size(kDoubleLanes * 8), gnu::aligned(8), gnu::may_alias]] = double;
+
+// Vector by vector, so that rows stay in registers: copied as a whole they go through memory.
 inline Row load_row(const double* from) {
   Row row;
-  __builtin_memcpy(&row, from, sizeof row);
+  for (std::int64_t i = 0; i < kParts; ++i) {
+    row.part[i] = *reinterpret_cast<const UnalignedDoubles*>(from + i * kDoubleLanes);
+  }
   return row;
 }
 
-inline void store_row(double* to, const Row& row) { __builtin_memcpy(to, &row, sizeof row); }
+inline void store_row(double* to, const Row& row) {
+  for (std::int64_t i = 0; i < kParts; ++i) *reinterpret_cast<UnalignedDoubles*>(to + i * kDoubleLanes) = row.part[i];
+}
 
 template <typename Operation, typename... Rows>
 inline Row for_each_part(Operation operation, const Rows&... rows) {

@@ -69,8 +69,8 @@ struct Node {
   double density[kRow];  // N(c_a)
 };
 
-/// Of every candidate at t, in sixths of a cell from the node's centre: N of the bin that holds it, 0 beyond the outermost
-/// candidates.
+/// Of every candidate at t, in sixths of a cell from the node's centre: N of the bin that holds it, 0 beyond the
+/// outermost candidates.
 inline Row density_there(const Node& node, const Row& t) {
   const double r = static_cast<double>(node.radius);
   const Doubles two = splat_double(2 * r);

@@ -14,8 +14,8 @@ us_sgd_params params_of(const Arguments& from) {
   return params;
 }
 
-/// { count, learningRate, momentum, weightDecay, nesterov: 0 | 1, gradient: Float32Array, weights: Float32Array (updated),
-///   velocity: Float32Array (updated; empty if momentum is 0) }
+/// { count, learningRate, momentum, weightDecay, nesterov: 0 | 1, gradient: Float32Array,
+///   weights: Float32Array (updated), velocity: Float32Array (updated; empty if momentum is 0) }
 struct SgdStep final : Job {
   explicit SgdStep(Arguments& from)
       : params(params_of(from)),

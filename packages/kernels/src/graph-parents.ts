@@ -106,19 +106,24 @@ export function graphParents(parents: GraphParents, options: GraphParentsOptions
   for (let image = 0; image < images; image++) {
     const from = parents.deviation.data.subarray(image * upper * 2, (image + 1) * upper * 2);
     for (let node = 0; node < count; node++) {
-      let [precision, down, across] = [0, 0, 0];
+      let precision = 0;
+      let down = 0;
+      let across = 0;
+      let square = 0;
       for (let i = node * perNode; i < (node + 1) * perNode; i++) {
-        precision += precisions[i]!;
-        down += precisions[i]! * from[2 * index[i]!]!;
-        across += precisions[i]! * from[2 * index[i]! + 1]!;
+        const at = 2 * index[i]!;
+        const y = from[at]!;
+        const x = from[at + 1]!;
+        const weightOfParent = precisions[i]!;
+        precision += weightOfParent;
+        down += weightOfParent * y;
+        across += weightOfParent * x;
+        square += weightOfParent * (y * y + x * x);
       }
       down /= precision;
       across /= precision;
-      let spread = 0;
-      for (let i = node * perNode; i < (node + 1) * perNode; i++) {
-        const [y, x] = [down - from[2 * index[i]!]!, across - from[2 * index[i]! + 1]!];
-        spread += precisions[i]! * (y * y + x * x);
-      }
+      // sum |offset - d_i|^2 / sigma_i^2 in one pass: it cancels, but in double, for numbers of a few cells.
+      const spread = Math.max(square - precision * (down * down + across * across), 0);
       const seen = image * count + node;
       offset[2 * seen] = scale * down;
       offset[2 * seen + 1] = scale * across;
