@@ -22,7 +22,8 @@ double smooth(const us_graph_params& p, const float* map, double row, double col
       const double y = std::floor(row + 0.5) + i;
       const double x = std::floor(column + 0.5) + j;
       if (!(y >= 0 && y < p.height && x >= 0 && x < p.width)) continue;
-      const std::size_t cell = static_cast<std::size_t>(y) * static_cast<std::size_t>(p.width) + static_cast<std::size_t>(x);
+      const auto line = static_cast<std::size_t>(y) * static_cast<std::size_t>(p.width);
+      const std::size_t cell = line + static_cast<std::size_t>(x);
       const double value = static_cast<double>(map[cell]);
       const double squared = std::pow(offset_of(radius, a) - i, 2) + std::pow(offset_of(radius, b) - j, 2);
       sum += gaussian(std::min(squared, 9 * p.smoothing * p.smoothing), p.smoothing) * (value <= 0 ? 0 : value);

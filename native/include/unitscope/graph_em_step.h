@@ -37,7 +37,7 @@ typedef struct us_graph_params {
 
 /*
  * The expectation step of one layer of an explanatory graph (Zhang, Cao, Shi, Wu and Zhu, arXiv:1708.01785), and what
- * the maximisation step needs of it. Positions are {row, column} in cells, counted from 0; the centre of cell i is at i.
+ * the maximisation step needs of it. Positions are {row, column} in cells, counted from 0; the centre of cell i is i.
  * For an image and a node at `coord` with search range `sigma`, prior sigma s, prior offset o and prior weight l:
  *
  *   r        = floor(min(range, 3 sigma) + 1/2), at least 0

@@ -22,7 +22,8 @@ us_graph_params params_of(const Arguments& from) {
 }
 
 /// { images, channels, height, width, nodes, range, smoothing, tau, x: Float32Array,
-///   coord, sigma, priorSigma: Float64Array, withPriors: 0 | 1, priorOffset, priorWeight: Float32Array (empty if not withPriors), sums: Float64Array (updated),
+///   coord, sigma, priorSigma: Float64Array, withPriors: 0 | 1,
+///   priorOffset, priorWeight: Float32Array (empty if not withPriors), sums: Float64Array (updated),
 ///   position, score: Float32Array (written), tauOfImage: Float64Array (written) }
 struct GraphEmStep final : Job {
   explicit GraphEmStep(Arguments& from)
