@@ -5,7 +5,8 @@ set(US_SOURCE_DIR ${CMAKE_CURRENT_LIST_DIR}/../src)
 set(US_INCLUDE_DIR ${CMAKE_CURRENT_LIST_DIR}/../include)
 
 set(core_sources error pool2d thread_pool dispatch cuda_loader template_mask mutual_information iou_counts top_quantile
-  maps products)
+  maps products
+  graph_em_step optimizers)
 list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
 list(TRANSFORM core_sources APPEND .cpp)
 

@@ -134,3 +134,5 @@ void test_iou_counts(Report& report, us_backend backend);
 void test_top_quantile(Report& report, us_backend backend);
 void test_maps(Report& report, us_backend backend);
 void test_products(Report& report, us_backend backend);
+void test_graph_em_step(Report& report, us_backend backend);
+void test_optimizers(Report& report, us_backend backend);

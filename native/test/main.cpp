@@ -28,6 +28,8 @@ int main(int count, char** arguments) {
   test_top_quantile(report, chosen);
   test_maps(report, chosen);
   test_products(report, chosen);
+  test_graph_em_step(report, chosen);
+  test_optimizers(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

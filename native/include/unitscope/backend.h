@@ -19,6 +19,9 @@
 #include "unitscope/cosine_similarity.h"
 #include "unitscope/map_moments.h"
 #include "unitscope/matmul.h"
+#include "unitscope/graph_em_step.h"
+#include "unitscope/sgd_step.h"
+#include "unitscope/adam_step.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -23,5 +23,8 @@
 #include "unitscope/map_moments.h"
 #include "unitscope/maps.h"
 #include "unitscope/matmul.h"
+#include "unitscope/graph_em_step.h"
+#include "unitscope/sgd_step.h"
+#include "unitscope/adam_step.h"
 
 #endif

@@ -94,6 +94,18 @@ export interface MatmulParams {
   readonly accumulate: number;
 }
 
+/** Maps and nodes of an explanatory graph's layer as the addon takes them; lengths are in cells. */
+export interface GraphParams {
+  readonly images: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly nodes: number;
+  readonly range: number;
+  readonly smoothing: number;
+  readonly tau: number;
+}
+
 /** What every kernel of the addon takes, beside where and how it runs. */
 export interface KernelArguments {
   readonly maxPool: {
@@ -190,6 +202,43 @@ export interface KernelArguments {
     readonly b: Float32Array;
     readonly c: Float32Array;
   };
+  readonly graphEmStep: GraphParams & {
+    readonly x: Float32Array;
+    readonly coord: Float64Array;
+    readonly sigma: Float64Array;
+    readonly priorSigma: Float64Array;
+    readonly withPriors: number;
+    readonly priorOffset: Float32Array;
+    readonly priorWeight: Float32Array;
+    readonly sums: Float64Array;
+    readonly position: Float32Array;
+    readonly score: Float32Array;
+    readonly tauOfImage: Float64Array;
+  };
+  readonly sgdStep: {
+    readonly count: number;
+    readonly learningRate: number;
+    readonly momentum: number;
+    readonly weightDecay: number;
+    readonly nesterov: number;
+    readonly gradient: Float32Array;
+    readonly weights: Float32Array;
+    readonly velocity: Float32Array;
+  };
+  readonly adamStep: {
+    readonly count: number;
+    readonly step: number;
+    readonly learningRate: number;
+    readonly beta1: number;
+    readonly beta2: number;
+    readonly epsilon: number;
+    readonly weightDecay: number;
+    readonly decoupled: number;
+    readonly gradient: Float32Array;
+    readonly weights: Float32Array;
+    readonly mean: Float32Array;
+    readonly square: Float32Array;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
@@ -209,6 +258,9 @@ export const KERNEL_NAMES = [
   'mapMoments',
   'matmul',
   'cosineSimilarity',
+  'graphEmStep',
+  'sgdStep',
+  'adamStep',
 ] as const satisfies KernelName[];
 
 export interface AddonExecution {
@@ -325,6 +377,9 @@ function load(): Addon {
           mapMoments: loaded.mapMomentsSync,
           matmul: loaded.matmulSync,
           cosineSimilarity: loaded.cosineSimilaritySync,
+          graphEmStep: loaded.graphEmStepSync,
+          sgdStep: loaded.sgdStepSync,
+          adamStep: loaded.adamStepSync,
         };
         return { backends: loaded.backends, later: loaded, now, memory: loaded };
       } else {

@@ -1,3 +1,4 @@
+export { type AdamArrays, type AdamStepOptions, adamStep, adamStepSync } from './adam-step.js';
 export type { KernelName } from './addon.js';
 export { KERNEL_NAMES } from './addon.js';
 export {
@@ -42,6 +43,23 @@ export {
   toHost,
   toHostSync,
 } from './device-buffer.js';
+export {
+  GRAPH_SUMS,
+  type GraphEmStepOptions,
+  type GraphEmStepResult,
+  type GraphNodes,
+  type GraphPriors,
+  type GraphSums,
+  graphEmStep,
+  graphEmStepSync,
+} from './graph-em-step.js';
+export {
+  type GraphParents,
+  type GraphParentsOptions,
+  graphParents,
+  type ParentWeight,
+} from './graph-parents.js';
+export { type UpdateGraphOptions, updateGraph } from './graph-update.js';
 export {
   type IouBatch,
   type IouConcepts,
@@ -99,6 +117,7 @@ export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-
 export type { PriorOptions, TemplateOptions } from './mutual-information.js';
 export type { Pair, PoolWindow } from './pooling.js';
 export { RunningZ, type RunningZState } from './running-z.js';
+export { type SgdArrays, type SgdStepOptions, sgdStep, sgdStepSync } from './sgd-step.js';
 export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
 export {
   type TemplateScoresOptions,
