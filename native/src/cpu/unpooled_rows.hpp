@@ -142,9 +142,7 @@ class UnpooledRows {
 
   /// Undoes what whole vectors wrote past the end of the row.
   void clear_margin(std::int32_t* switches) const {
-    const std::int64_t end = length_ - margin_;
-    const std::int64_t written = axes_.x.out_size + kSlack;
-    for (std::int64_t i = axes_.x.out_size; i < (written < end ? written : end); ++i) switches[i] = kNoSwitch;
+    for (std::int64_t i = 0; i < kSlack; i += kLanes) store(switches + axes_.x.out_size + i, splat(kNoSwitch));
   }
 
   /// The terms of the columns of one phase, in row-major order of the windows.

@@ -77,12 +77,14 @@ export interface KernelArguments {
   readonly unpool: {
     readonly params: Pool2dParams;
     readonly mode: number;
+    readonly rule: number;
     readonly y: Float32Array;
     readonly switches: Uint8Array;
     readonly x: Float32Array;
   };
   readonly maxPoolBackward: {
     readonly params: Pool2dParams;
+    readonly rule: number;
     readonly x: Float32Array;
     readonly dy: Float32Array;
     readonly dx: Float32Array;

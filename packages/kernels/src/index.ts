@@ -57,6 +57,7 @@ export { type MiLossOptions, type MiLossResult, miLoss, miLossSync } from './mi-
 export type { PriorOptions, TemplateOptions } from './mutual-information.js';
 export type { Pair, PoolWindow } from './pooling.js';
 export { RunningZ, type RunningZState } from './running-z.js';
+export type { SignalRule } from './signal-rule.js';
 export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
 export {
   type TemplateScoresOptions,

@@ -3,14 +3,17 @@ import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
 import { outputArray, type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { maxPoolBackwardReference } from './reference/max-pool-backward.js';
+import { type SignalRule, signalRuleNumber } from './signal-rule.js';
 
 export interface MaxPoolBackwardOptions extends KernelOptions {
+  /** The rule of the ReLU in front of the pooling, whose output x is. Default `none`: there is no ReLU to pass. */
+  readonly rule?: SignalRule;
   /** Arrays to write to instead of new ones. */
   readonly into?: { readonly dx?: Float32Array };
 }
 
 export interface MaxPoolBackwardResult {
-  /** dS/dx, dims as `x`. */
+  /** The signal at x, or with a rule at the input of the ReLU that made x; dims as `x`. */
   readonly dx: Tensor;
   readonly backend: BackendName;
 }
@@ -20,7 +23,13 @@ interface Prepared {
   readonly result: Omit<MaxPoolBackwardResult, 'backend'>;
 }
 
-function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPoolBackwardOptions): Prepared {
+function prepare(
+  x: Tensor,
+  dy: Tensor,
+  window: PoolWindow,
+  { rule = 'none', into = {} }: MaxPoolBackwardOptions,
+): Prepared {
+  const ruleNumber = signalRuleNumber(rule, ['none', 'gradient', 'guided', 'deconvnet']);
   const params = resolvePooling(x.dims, window);
   requireDims('x', x, x.dims);
   requireDims('dy', dy, pooledDims(x.dims, params));
@@ -28,8 +37,8 @@ function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPo
   return {
     call: {
       kernel: 'maxPoolBackward',
-      arguments: { params, x: x.data, dy: dy.data, dx },
-      runReference: () => dx.set(maxPoolBackwardReference(params, x.data, dy.data).dx),
+      arguments: { params, rule: ruleNumber, x: x.data, dy: dy.data, dx },
+      runReference: () => dx.set(maxPoolBackwardReference(params, rule, x.data, dy.data).dx),
     },
     result: { dx: { dims: [...x.dims], data: dx } },
   };
@@ -37,7 +46,9 @@ function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPo
 
 /**
  * The gradient of max-pooling from its input alone: finds the switches again and unpools `dy` by them, accumulating.
- * Ties and NaN as in `maxPool`. The arrays must not be transferred or written to until the promise is settled.
+ * Ties and NaN as in `maxPool`. A rule is applied once the signals of overlapping windows are added, in the same pass.
+ *
+ * Throws `wrong-use` for an unknown rule. The arrays must not be transferred or written to until the promise is settled.
  *
  * @param x the pooling's input, `[..., height, width]`
  * @param dy dS/dy, `[..., outHeight, outWidth]`

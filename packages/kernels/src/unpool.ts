@@ -3,6 +3,7 @@ import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
 import { outputArray, type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { unpoolReference } from './reference/unpool.js';
+import { type SignalRule, signalRuleNumber } from './signal-rule.js';
 
 /**
  * What happens where overlapping windows chose the same cell: their values are added, as in the gradient, or the last
@@ -15,6 +16,8 @@ const MODES = { accumulate: 0, overwrite: 1 } as const satisfies Record<UnpoolMo
 export interface UnpoolOptions extends KernelOptions {
   /** Default `accumulate`. */
   readonly mode?: UnpoolMode;
+  /** `deconvnet` rectifies the reconstruction. The other rules need the pooling's input: `maxPoolBackward`. Default `none`. */
+  readonly rule?: Extract<SignalRule, 'none' | 'deconvnet'>;
   /** Arrays to write to instead of new ones. */
   readonly into?: { readonly x?: Float32Array };
 }
@@ -35,10 +38,11 @@ function prepare(
   switches: Tensor<Uint8Array>,
   size: readonly [number, number],
   window: PoolWindow,
-  { mode = 'accumulate', into = {} }: UnpoolOptions,
+  { mode = 'accumulate', rule = 'none', into = {} }: UnpoolOptions,
 ): Prepared {
   if (MODES[mode] === undefined)
     throw unknownName('unpool mode', String(mode), Object.keys(MODES), 'wrong-use');
+  const ruleNumber = signalRuleNumber(rule, ['none', 'deconvnet']);
   const dims = [...y.dims.slice(0, -2), ...size];
   const params = resolvePooling(dims, window);
   requireDims('y', y, pooledDims(dims, params));
@@ -47,8 +51,8 @@ function prepare(
   return {
     call: {
       kernel: 'unpool',
-      arguments: { params, mode: MODES[mode], y: y.data, switches: switches.data, x },
-      runReference: () => x.set(unpoolReference(params, mode, y.data, switches.data).x),
+      arguments: { params, mode: MODES[mode], rule: ruleNumber, y: y.data, switches: switches.data, x },
+      runReference: () => x.set(unpoolReference(params, mode, rule, y.data, switches.data).x),
     },
     result: { x: { dims, data: x } },
   };
@@ -56,10 +60,10 @@ function prepare(
 
 /**
  * Unpooling by switches (Zeiler and Fergus, arXiv:1311.2901): puts every value back where its maximum was,
- * x[cell] = sum over the windows whose switch is the cell of y[window]. With `accumulate` it is the gradient of
+ * x[cell] = rule(sum over the windows whose switch is the cell of y[window]). With `accumulate` it is the gradient of
  * max-pooling.
  *
- * Throws `bad-input` where a switch lies outside its window. The arrays must not be transferred or written to until the
+ * Throws `bad-input` where a switch lies outside its window, `wrong-use` for an unknown mode or rule. The arrays must not be transferred or written to until the
  * promise is settled.
  *
  * @param y `[..., outHeight, outWidth]`
