@@ -18,7 +18,7 @@ struct Call {
 /// One item is one row of windows.
 class Worker {
  public:
-  explicit Worker(const Call& call) : call_(call), maxima_(call.axes) {}
+  explicit Worker(const Call& call) : call_(call), maxima_(call.axes, call.x, call.planes) {}
 
   void layout(Arena& arena) {
     maxima_.layout(arena);

@@ -21,7 +21,7 @@ struct Call {
 /// One item is one row of dx. The switches of the windows that reach it are found on the way and never stored.
 class Worker {
  public:
-  explicit Worker(const Call& call) : call_(call), maxima_(call.axes), rows_(call.axes) {}
+  explicit Worker(const Call& call) : call_(call), maxima_(call.axes, call.x, call.planes), rows_(call.axes) {}
 
   void layout(Arena& arena) {
     maxima_.layout(arena);

@@ -16,7 +16,9 @@ namespace {
 /// the search starts with the first cell of the window that is on the plane.
 class WindowMaxima {
  public:
-  explicit WindowMaxima(const PoolAxes& axes) : axes_(axes) {
+  /// `x` is the whole array of `planes` planes.
+  WindowMaxima(const PoolAxes& axes, const float* x_begin, std::int64_t planes)
+      : axes_(axes), begin_(x_begin), end_(x_begin + planes * axes.y.size * axes.x.size) {
     const PoolAxis& x = axes.x;
     for (std::int64_t c = 0; c < x.kernel; ++c) {
       const std::int64_t residue = (c * x.dilation) % x.stride;
@@ -30,6 +32,12 @@ class WindowMaxima {
     for (std::int64_t c = 0; c < x.kernel; ++c) offsets_[c] = phase_of_[c] * length_ + shift_of_[c];
     const std::int64_t reach = (axes.y.kernel - 1) * axes.y.dilation + 1;
     slots_ = reach < axes.y.size ? reach : axes.y.size;
+    while (left_ < x.out_size && x.first(left_) > 0) ++left_;
+    right_ = x.out_size;
+    while (right_ > left_ && x.last(right_ - 1) < x.kernel) --right_;
+    if (x.dilation == 1 && x.kernel == 2 && x.stride == 2) direct_ = &WindowMaxima::find_directly<2, 2>;
+    if (x.dilation == 1 && x.kernel == 3 && x.stride == 2) direct_ = &WindowMaxima::find_directly<3, 2>;
+    if (x.dilation == 1 && x.kernel == 3 && x.stride == 1) direct_ = &WindowMaxima::find_directly<3, 1>;
   }
 
   void layout(Arena& arena) {
@@ -62,14 +70,22 @@ class WindowMaxima {
   void find(std::int64_t window_row, float* maxima, Switch* switches) {
     const std::int64_t first = axes_.y.first(window_row);
     const std::int64_t last = axes_.y.last(window_row);
-    const Stretches* rows[US_MAX_WINDOW_CELLS];
+    Stretches rows[US_MAX_WINDOW_CELLS];
     bool has_nan = false;
     for (std::int64_t r = first; r < last; ++r) {
-      rows[r] = &stretches_of(axes_.y.start(window_row) + r * axes_.y.dilation);
-      has_nan = has_nan || rows[r]->has_nan;
+      rows[r] = stretches_of(axes_.y.start(window_row) + r * axes_.y.dilation);
+      has_nan = has_nan || rows[r].has_nan;
     }
-    if (has_nan) return join<true>(rows, first, last, maxima, switches);
-    join<false>(rows, first, last, maxima, switches);
+    const auto from = static_cast<std::int32_t>(first);
+    if (has_nan) return join<true, 0>(rows + first, last - first, from, maxima, switches);
+    switch (last - first) {
+      case 2:
+        return join<false, 2>(rows + first, 2, from, maxima, switches);
+      case 3:
+        return join<false, 3>(rows + first, 3, from, maxima, switches);
+      default:
+        return join<false, 0>(rows + first, last - first, from, maxima, switches);
+    }
   }
 
  private:
@@ -92,22 +108,81 @@ class WindowMaxima {
     Stretches& made = stretches_[remainder(row, slots_)];
     if (made.row == row) return made;
     made.row = row;
-    made.has_nan = split(plane_ + row * axes_.x.size);
+    made.has_nan = false;
+    const float* const from = plane_ + row * axes_.x.size;
+    if (direct_ != nullptr && (this->*direct_)(from, made)) return made;
+    made.has_nan = split(from);
     if (made.has_nan) {
-      find_stretches<true, 0>(made);
-    } else if (axes_.x.kernel == 2) {
-      find_stretches<false, 2>(made);
-    } else if (axes_.x.kernel == 3) {
-      find_stretches<false, 3>(made);
+      find_stretches<true>(made);
     } else {
-      find_stretches<false, 0>(made);
+      find_stretches<false>(made);
     }
     return made;
   }
 
-  template <bool HasNan, int Kernel>
+  /// The cells of neighbouring windows without taking the row apart first.
+  template <int Kernel, int Stride>
+  static void load_cells(const float* from, Floats (&cells)[Kernel]) {
+    static_assert(Stride == 1 || Kernel <= 3);
+    if constexpr (Stride == 2) {
+      load_interleaved(from, cells[0], cells[1]);
+      Floats unused;
+      if constexpr (Kernel == 3) load_interleaved(from + 2, cells[2], unused);
+    } else {
+      for (int c = 0; c < Kernel; ++c) cells[c] = load(from + c);
+    }
+  }
+
+  /// The usual windows, straight from a row of the plane, in whole vectors that run over both its ends. False, and
+  /// nothing is found, where they would leave the array or where one of them may hold a NaN.
+  template <int Kernel, int Stride>
+  bool find_directly(const float* row, const Stretches& into) const {
+    const PoolAxis& x = axes_.x;
+    const float* const from = row - x.pad;
+    const std::int64_t whole = ceil_divide(x.out_size, kLanes) * kLanes;
+    if (row - begin_ < x.pad || end_ - row < whole * Stride + Kernel) return false;
+    // Copies, since a store of a vector could change any member, for all the compiler knows.
+    float* const maxima = into.maxima;
+    std::int32_t* const winners = into.cells;
+    Ints unordered{};
+    for (std::int64_t column = 0; column < whole; column += kLanes) {
+      Floats cells[Kernel];
+      load_cells<Kernel, Stride>(from + column * Stride, cells);
+      Floats best = cells[0];
+      Floats sum = cells[0];
+      Ints where{};
+      for (int c = 1; c < Kernel; ++c) {
+        const Ints won = wins<false>(cells[c], best);
+        best = won ? cells[c] : best;
+        where = won ? splat(c) : where;
+        sum += cells[c];
+      }
+      // NaN if a cell is, or if two are infinities of both signs.
+      unordered |= sum != sum;
+      store(maxima + column, best);
+      store(winners + column, where);
+    }
+    if (any(unordered)) return false;
+    for (std::int64_t column = 0; column < left_; ++column) find_at_side(row, column, into);
+    for (std::int64_t column = right_; column < x.out_size; ++column) find_at_side(row, column, into);
+    return true;
+  }
+
+  /// A window that reaches over an end of the row.
+  void find_at_side(const float* row, std::int64_t column, const Stretches& into) const {
+    const PoolAxis& x = axes_.x;
+    const float* const from = row + x.start(column);
+    std::int64_t winner = x.first(column);
+    for (std::int64_t c = winner + 1; c < x.last(column); ++c) {
+      if (from[c] > from[winner]) winner = c;
+    }
+    into.maxima[column] = from[winner];
+    into.cells[column] = static_cast<std::int32_t>(winner);
+  }
+
+  template <bool HasNan>
   void find_stretches(const Stretches& into) const {
-    const std::int64_t kernel = Kernel == 0 ? axes_.x.kernel : Kernel;
+    const std::int64_t kernel = axes_.x.kernel;
     for (std::int64_t column = 0; column < axes_.x.out_size; column += kLanes) {
       Floats best = load(split_ + offsets_[0] + column);
       Ints where = load(first_cells_ + column);
@@ -122,21 +197,30 @@ class WindowMaxima {
     }
   }
 
-  template <bool HasNan, typename Switch>
-  void join(const Stretches* const* rows, std::int64_t first, std::int64_t last, float* maxima, Switch* switches) const {
+  /// The windows' maxima from those of their rows, the first of which is row `first` of the window. Count is the number
+  /// of rows where the compiler is to know it, else 0.
+  template <bool HasNan, int Count, typename Switch>
+  void join(const Stretches* rows, std::int64_t row_count, std::int32_t first, float* maxima, Switch* switches) const {
+    constexpr int kMost = Count == 0 ? US_MAX_WINDOW_CELLS : Count;
+    const std::int64_t count = Count == 0 ? row_count : Count;
+    const std::int64_t width = axes_.x.out_size;
     const auto kernel = static_cast<std::int32_t>(axes_.x.kernel);
-    const auto start = static_cast<std::int32_t>(first) * kernel;
-    for (std::int64_t column = 0; column < axes_.x.out_size; column += kLanes) {
-      Floats best = load(rows[first]->maxima + column);
-      Ints where = load(rows[first]->cells + column) + splat(start);
-      std::int32_t cell = start;
-      for (std::int64_t r = first + 1; r < last; ++r) {
-        cell += kernel;
-        const Floats value = load(rows[r]->maxima + column);
+    const float* best_of[kMost];
+    const std::int32_t* cell_of[kMost];
+    for (std::int64_t r = 0; r < count; ++r) {
+      best_of[r] = rows[r].maxima;
+      cell_of[r] = rows[r].cells;
+    }
+    for (std::int64_t column = 0; column < width; column += kLanes) {
+      Floats best = load(best_of[0] + column);
+      Ints where = load(cell_of[0] + column);
+      for (std::int64_t r = 1; r < count; ++r) {
+        const Floats value = load(best_of[r] + column);
         const Ints won = wins<HasNan>(value, best);
         best = won ? value : best;
-        where = won ? load(rows[r]->cells + column) + splat(cell) : where;
+        where = won ? load(cell_of[r] + column) + splat(static_cast<std::int32_t>(r) * kernel) : where;
       }
+      where += splat(first * kernel);
       store(maxima + column, best);
       store(switches + column, where);
     }
@@ -201,7 +285,13 @@ class WindowMaxima {
   }
 
   PoolAxes axes_;
+  const float* begin_;
+  const float* end_;
   const float* plane_ = nullptr;
+  // Windows before left_ and from right_ on reach over an end of the row.
+  std::int64_t left_ = 0;
+  std::int64_t right_ = 0;
+  bool (WindowMaxima::*direct_)(const float* row, const Stretches& into) const = nullptr;
   std::int64_t phases_ = 0;
   std::int64_t length_ = 0;
   std::int64_t slots_ = 0;

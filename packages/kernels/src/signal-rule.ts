@@ -12,7 +12,10 @@ import { unknownName } from '@unitscope/tensor';
  */
 export type SignalRule = 'none' | 'gradient' | 'guided' | 'deconvnet';
 
-const NUMBERS = { none: 0, gradient: 1, guided: 2, deconvnet: 3 } as const satisfies Record<SignalRule, number>;
+const NUMBERS = { none: 0, gradient: 1, guided: 2, deconvnet: 3 } as const satisfies Record<
+  SignalRule,
+  number
+>;
 
 /** The addon's number of the rule. Throws `wrong-use` unless it is one of `allowed`. */
 export function signalRuleNumber(rule: SignalRule, allowed: readonly SignalRule[]): number {

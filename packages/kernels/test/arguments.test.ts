@@ -104,7 +104,9 @@ describe('wrong tensors', () => {
     expect(unknown.code).toBe('wrong-use');
     expect(unknown.message).toContain('guided');
     // @ts-expect-error: needs x
-    const masked = errorOf(() => unpoolSync(zeros([1, 2, 3, 3]), switches, [6, 6], window, { rule: 'guided' }));
+    const masked = errorOf(() =>
+      unpoolSync(zeros([1, 2, 3, 3]), switches, [6, 6], window, { rule: 'guided' }),
+    );
     expect(masked.code).toBe('wrong-use');
     expect(masked.message).toContain('deconvnet');
   });

@@ -73,14 +73,21 @@ describe('any pooling', () => {
 
   it('rectifies the finished sums, bit for bit', () => {
     fc.assert(
-      fc.property(poolings, kinds, rules, signals, threads, ({ dims, window, seed }, kind, rule, signal, count) => {
-        const x = { dims, data: makeValues(kind, sizeOf(dims), seed) };
-        const { y } = maxPoolSync(x, window);
-        const dy = { dims: y.dims, data: makeValues(signal, y.data.length, seed + 1) };
-        const sums = maxPoolBackwardSync(x, dy, window).dx.data;
-        const expected = sums.map((sum, i) => signalRuleReference(rule, sum, x.data[i]!));
-        expect(maxPoolBackwardSync(x, dy, window, { rule, threads: count }).dx.data).toEqual(expected);
-      }),
+      fc.property(
+        poolings,
+        kinds,
+        rules,
+        signals,
+        threads,
+        ({ dims, window, seed }, kind, rule, signal, count) => {
+          const x = { dims, data: makeValues(kind, sizeOf(dims), seed) };
+          const { y } = maxPoolSync(x, window);
+          const dy = { dims: y.dims, data: makeValues(signal, y.data.length, seed + 1) };
+          const sums = maxPoolBackwardSync(x, dy, window).dx.data;
+          const expected = sums.map((sum, i) => signalRuleReference(rule, sum, x.data[i]!));
+          expect(maxPoolBackwardSync(x, dy, window, { rule, threads: count }).dx.data).toEqual(expected);
+        },
+      ),
       { numRuns: 100 },
     );
   });
