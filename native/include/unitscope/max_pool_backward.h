@@ -14,9 +14,9 @@ extern "C" {
  *
  *   dx = rule(us_unpool(dy, switches of us_max_pool(x))), accumulating, bit for bit
  *
- * The rule is that of a ReLU in front of the pooling, see us_signal_rule: where x is the output of a ReLU, dx is then the
- * signal at that ReLU's input, and the pass over memory that the ReLU would take is saved. It is applied once the signals
- * of overlapping windows are added.
+ * The rule is that of a ReLU in front of the pooling, see us_signal_rule: where x is the output of a ReLU, dx is then
+ * the signal at that ReLU's input, and the pass over memory that the ReLU would take is saved. It is applied once the
+ * signals of overlapping windows are added.
  *
  *   x   [planes, height, width]
  *   dy  [planes, out_height, out_width]

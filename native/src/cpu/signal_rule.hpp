@@ -27,6 +27,9 @@ void keep_in_row(const float* x, std::int64_t count, float* sums) {
   }
 }
 
+/// The one rule that does not read the pooling's input.
+inline void rectify_row(std::int64_t count, float* sums) { keep_in_row<false, true>(nullptr, count, sums); }
+
 inline void apply_signal_rule(us_signal_rule rule, const float* x, std::int64_t count, float* sums) {
   switch (rule) {
     case US_SIGNAL_RULE_GRADIENT:
@@ -34,7 +37,7 @@ inline void apply_signal_rule(us_signal_rule rule, const float* x, std::int64_t 
     case US_SIGNAL_RULE_GUIDED:
       return keep_in_row<true, true>(x, count, sums);
     case US_SIGNAL_RULE_DECONVNET:
-      return keep_in_row<false, true>(x, count, sums);
+      return rectify_row(count, sums);
     default:
       return;
   }

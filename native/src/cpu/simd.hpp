@@ -39,7 +39,8 @@ using UnalignedBytes [[gnu::vector_size(kLanes), gnu::aligned(1), gnu::may_alias
 /// Bytes widened to lanes, and lanes of 0 to 255 narrowed to bytes.
 inline Ints load(const std::uint8_t* from) {
 #if defined(__AVX512F__)
-  return reinterpret_cast<Ints>(_mm512_maskz_cvtepu8_epi32(0xffff, _mm_loadu_si128(reinterpret_cast<const __m128i*>(from))));
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return reinterpret_cast<Ints>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));
 #elif defined(__AVX2__)
   return reinterpret_cast<Ints>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
 #elif defined(__SSE2__)
@@ -53,7 +54,9 @@ inline Ints load(const std::uint8_t* from) {
 }
 inline void store(std::uint8_t* to, Ints values) {
 #if defined(__AVX512F__)
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(values)));
+  // All lanes kept; the form without a mask leaves a variable unset that GCC 12 warns of.
+  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(values));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
 #elif defined(__AVX2__)
   const auto wide = reinterpret_cast<__m256i>(values);
   const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));

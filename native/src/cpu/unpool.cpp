@@ -54,8 +54,8 @@ class Worker {
       float* const to = sink_.row();
       const us_status status = rows_.make<Accumulate>(row, to, load);
       if (status != US_OK) return status;
-      // The rules that read the pooling's input are refused.
-      apply_signal_rule(call_.rule, nullptr, width, to);
+      // The other rules are refused.
+      if (call_.rule == US_SIGNAL_RULE_DECONVNET) rectify_row(width, to);
       sink_.advance(to);
       if (++row == height) {
         row = 0;

@@ -113,8 +113,8 @@ class UnpooledRows {
     std::int32_t column;
   };
 
-  /// Cells collect from `values` where the switches, `distance_` elements further on, say `cell`. One pointer for both, so
-  /// that the pointers of nine terms fit the registers.
+  /// Cells collect from `values` where the switches, `distance_` elements further on, say `cell`. One pointer for both,
+  /// so that the pointers of nine terms fit the registers.
   struct Term {
     const float* values;
     std::int32_t cell;
@@ -186,7 +186,8 @@ class UnpooledRows {
     const std::int64_t columns = columns_;
     const std::int64_t distance = distance_;
     for (std::int64_t t = 0; t < columns; t += kLanes) {
-      store_interleaved(to + 2 * t, gather<Accumulate>(even, Count, t, distance), gather<Accumulate>(odd, OddCount, t, distance));
+      const Floats evens = gather<Accumulate>(even, Count, t, distance);
+      store_interleaved(to + 2 * t, evens, gather<Accumulate>(odd, OddCount, t, distance));
     }
   }
 
@@ -204,7 +205,9 @@ class UnpooledRows {
         case 9:
           return write_terms<Accumulate, 9>(terms, to);
         default:
-          for (std::int64_t t = 0; t < columns_; t += kLanes) store(to + t, gather<Accumulate>(terms, made, t, distance_));
+          for (std::int64_t t = 0; t < columns_; t += kLanes) {
+            store(to + t, gather<Accumulate>(terms, made, t, distance_));
+          }
       }
     } else if (stride == 2) {
       Term odd_terms[US_MAX_WINDOW_CELLS];
@@ -222,7 +225,8 @@ class UnpooledRows {
           return write_terms<Accumulate, 4, 2>(terms, odd_terms, to);
         default:
           for (std::int64_t t = 0; t < columns_; t += kLanes) {
-            store_interleaved(to + 2 * t, gather<Accumulate>(terms, made, t, distance_), gather<Accumulate>(odd_terms, odd_made, t, distance_));
+            const Floats evens = gather<Accumulate>(terms, made, t, distance_);
+            store_interleaved(to + 2 * t, evens, gather<Accumulate>(odd_terms, odd_made, t, distance_));
           }
       }
     } else {
@@ -236,7 +240,9 @@ class UnpooledRows {
     for (std::int64_t phase = 0; phase < phases_; ++phase) {
       const std::int64_t made = terms_of(phase, sources, count, terms);
       float* const split = split_ + phase * (columns_ + kSlack);
-      for (std::int64_t t = 0; t < columns_; t += kLanes) store(split + t, gather<Accumulate>(terms, made, t, distance_));
+      for (std::int64_t t = 0; t < columns_; t += kLanes) {
+        store(split + t, gather<Accumulate>(terms, made, t, distance_));
+      }
       for (std::int64_t t = 0, x = phase; x < axes_.x.size; ++t, x += axes_.x.stride) to[x] = split[t];
     }
   }

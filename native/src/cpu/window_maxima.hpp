@@ -8,8 +8,8 @@ namespace {
 
 /// Finds maximum and switch of every window of one row of windows.
 ///
-/// The maximum is separable, and so is the first cell in row-major order that holds it: first the maximum of each window's
-/// stretch of every row of the plane, which the windows above and below share, then the maximum of those.
+/// The maximum is separable, and so is the first cell in row-major order that holds it: first the maximum of each
+/// window's stretch of every row of the plane, which the windows above and below share, then the maximum of those.
 ///
 /// A row of the plane is taken apart by column modulo stride, with -infinity in the padding, so that the c-th cell of
 /// neighbouring windows lies in neighbouring lanes whatever stride and dilation are. A padded cell can never win, since
@@ -207,13 +207,15 @@ class WindowMaxima {
     const auto kernel = static_cast<std::int32_t>(axes_.x.kernel);
     const float* best_of[kMost];
     const std::int32_t* cell_of[kMost];
-    for (std::int64_t r = 0; r < count; ++r) {
+    for (std::int64_t r = 1; r < count; ++r) {
       best_of[r] = rows[r].maxima;
       cell_of[r] = rows[r].cells;
     }
+    const float* const first_maxima = rows[0].maxima;
+    const std::int32_t* const first_cells = rows[0].cells;
     for (std::int64_t column = 0; column < width; column += kLanes) {
-      Floats best = load(best_of[0] + column);
-      Ints where = load(cell_of[0] + column);
+      Floats best = load(first_maxima + column);
+      Ints where = load(first_cells + column);
       for (std::int64_t r = 1; r < count; ++r) {
         const Floats value = load(best_of[r] + column);
         const Ints won = wins<HasNan>(value, best);
