@@ -11,6 +11,7 @@
 #include "unitscope/mi_gradient.h"
 #include "unitscope/mi_loss.h"
 #include "unitscope/pool2d.h"
+#include "unitscope/signal_rule.h"
 #include "unitscope/status.h"
 #include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"

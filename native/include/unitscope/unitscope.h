@@ -13,6 +13,7 @@
 #include "unitscope/mi_loss.h"
 #include "unitscope/mutual_information.h"
 #include "unitscope/pool2d.h"
+#include "unitscope/signal_rule.h"
 #include "unitscope/status.h"
 #include "unitscope/template_mask.h"
 #include "unitscope/template_scores.h"

@@ -3,11 +3,12 @@
 namespace us::node {
 namespace {
 
-/// { params, mode: 0 | 1, y: Float32Array, switches: Uint8Array, x: Float32Array (written) }
+/// { params, mode: 0 | 1, rule: 0 | 3, y: Float32Array, switches: Uint8Array, x: Float32Array (written) }
 struct Unpool final : Job {
   explicit Unpool(Arguments& from)
       : params(from.pool2d()),
         mode(static_cast<us_unpool_mode>(from.integer("mode", US_UNPOOL_ACCUMULATE, US_UNPOOL_OVERWRITE))),
+        rule(static_cast<us_signal_rule>(from.integer("rule", US_SIGNAL_RULE_NONE, US_SIGNAL_RULE_DECONVNET))),
         y(from.input<float>("y", from.count({params.planes, params.out_height, params.out_width}))),
         switches(from.input<std::uint8_t>("switches", from.count({params.planes, params.out_height, params.out_width}))),
         x(from.output<float>("x", from.count({params.planes, params.height, params.width}))) {}
@@ -19,11 +20,12 @@ struct Unpool final : Job {
       const us_status status = us_pool2d_check_switches(&params, switches.on_host<std::uint8_t>());
       if (status != US_OK) return status;
     }
-    return us_unpool(&execution, &params, mode, y.as<float>(), switches.as<std::uint8_t>(), x.as<float>());
+    return us_unpool(&execution, &params, mode, rule, y.as<float>(), switches.as<std::uint8_t>(), x.as<float>());
   }
 
   us_pool2d_params params;
   us_unpool_mode mode;
+  us_signal_rule rule;
   Buffer& y;
   Buffer& switches;
   Buffer& x;

@@ -117,12 +117,14 @@ export interface KernelArguments {
   readonly unpool: {
     readonly params: Pool2dParams;
     readonly mode: number;
+    readonly rule: number;
     readonly y: Floats;
     readonly switches: Bytes;
     readonly x: Floats;
   };
   readonly maxPoolBackward: {
     readonly params: Pool2dParams;
+    readonly rule: number;
     readonly x: Floats;
     readonly dy: Floats;
     readonly dx: Floats;

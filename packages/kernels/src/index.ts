@@ -118,6 +118,7 @@ export type { PriorOptions, TemplateOptions } from './mutual-information.js';
 export type { Pair, PoolWindow } from './pooling.js';
 export { RunningZ, type RunningZState } from './running-z.js';
 export { type SgdArrays, type SgdStepOptions, sgdStep, sgdStepSync } from './sgd-step.js';
+export type { SignalRule } from './signal-rule.js';
 export { betaOfReleasedSlope, type TemplateShape, templateBank } from './template-mask.js';
 export {
   type TemplateScoresOptions,

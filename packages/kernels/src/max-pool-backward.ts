@@ -4,15 +4,18 @@ import { type KernelCall, run, runSync } from './call.js';
 import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { maxPoolBackwardReference } from './reference/max-pool-backward.js';
+import { type SignalRule, signalRuleNumber } from './signal-rule.js';
 import { outputLike } from './storage.js';
 
 export interface MaxPoolBackwardOptions<P extends Place = 'host'> extends KernelOptions {
+  /** The rule of the ReLU in front of the pooling, whose output x is. Default `none`: there is no ReLU to pass. */
+  readonly rule?: SignalRule;
   /** Arrays to write to instead of new ones, where those would lie. */
   readonly into?: { readonly dx?: ArrayIn<P> };
 }
 
 export interface MaxPoolBackwardResult<P extends Place = 'host'> {
-  /** dS/dx, dims as `x`. */
+  /** The signal at x, or with a rule at the input of the ReLU that made x; dims as `x`. */
   readonly dx: TensorIn<P>;
   readonly backend: BackendName;
 }
@@ -26,8 +29,9 @@ function prepare(
   x: AnyTensor,
   dy: AnyTensor,
   window: PoolWindow,
-  { into = {} }: MaxPoolBackwardOptions<Place>,
+  { rule = 'none', into = {} }: MaxPoolBackwardOptions<Place>,
 ): Prepared {
+  const ruleNumber = signalRuleNumber(rule, ['none', 'gradient', 'guided', 'deconvnet']);
   const params = resolvePooling(x.dims, window);
   requireDims('x', x, x.dims);
   requireDims('dy', dy, pooledDims(x.dims, params));
@@ -35,8 +39,8 @@ function prepare(
   return {
     call: {
       kernel: 'maxPoolBackward',
-      arguments: { params, x: x.data, dy: dy.data, dx },
-      runReference: (host) => host.dx.set(maxPoolBackwardReference(params, host.x, host.dy).dx),
+      arguments: { params, rule: ruleNumber, x: x.data, dy: dy.data, dx },
+      runReference: (host) => host.dx.set(maxPoolBackwardReference(params, rule, host.x, host.dy).dx),
     },
     result: { dx: { dims: [...x.dims], data: dx } },
   };
@@ -44,7 +48,9 @@ function prepare(
 
 /**
  * The gradient of max-pooling from its input alone: finds the switches again and unpools `dy` by them, accumulating.
- * Ties and NaN as in `maxPool`. The arrays must not be transferred or written to until the promise is settled.
+ * Ties and NaN as in `maxPool`. A rule is applied once the signals of overlapping windows are added, in the same pass.
+ *
+ * Throws `wrong-use` for an unknown rule. The arrays must not be transferred or written to until the promise is settled.
  *
  * @param x the pooling's input, `[..., height, width]`
  * @param dy dS/dy, `[..., outHeight, outWidth]`

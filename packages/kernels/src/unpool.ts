@@ -4,6 +4,7 @@ import { type KernelCall, run, runSync } from './call.js';
 import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { unpoolReference } from './reference/unpool.js';
+import { type SignalRule, signalRuleNumber } from './signal-rule.js';
 import { outputLike } from './storage.js';
 
 /**
@@ -17,6 +18,8 @@ const MODES = { accumulate: 0, overwrite: 1 } as const satisfies Record<UnpoolMo
 export interface UnpoolOptions<P extends Place = 'host'> extends KernelOptions {
   /** Default `accumulate`. */
   readonly mode?: UnpoolMode;
+  /** `deconvnet` rectifies the reconstruction. The other rules need the pooling's input: `maxPoolBackward`. Default `none`. */
+  readonly rule?: Extract<SignalRule, 'none' | 'deconvnet'>;
   /** Arrays to write to instead of new ones, where those would lie. */
   readonly into?: { readonly x?: ArrayIn<P> };
 }
@@ -37,10 +40,11 @@ function prepare(
   switches: AnyTensor<Uint8Array>,
   size: readonly [number, number],
   window: PoolWindow,
-  { mode = 'accumulate', into = {} }: UnpoolOptions<Place>,
+  { mode = 'accumulate', rule = 'none', into = {} }: UnpoolOptions<Place>,
 ): Prepared {
   if (MODES[mode] === undefined)
     throw unknownName('unpool mode', String(mode), Object.keys(MODES), 'wrong-use');
+  const ruleNumber = signalRuleNumber(rule, ['none', 'deconvnet']);
   const dims = [...y.dims.slice(0, -2), ...size];
   const params = resolvePooling(dims, window);
   requireDims('y', y, pooledDims(dims, params));
@@ -49,8 +53,8 @@ function prepare(
   return {
     call: {
       kernel: 'unpool',
-      arguments: { params, mode: MODES[mode], y: y.data, switches: switches.data, x },
-      runReference: (host) => host.x.set(unpoolReference(params, mode, host.y, host.switches).x),
+      arguments: { params, mode: MODES[mode], rule: ruleNumber, y: y.data, switches: switches.data, x },
+      runReference: (host) => host.x.set(unpoolReference(params, mode, rule, host.y, host.switches).x),
     },
     result: { x: { dims, data: x } },
   };
@@ -58,12 +62,12 @@ function prepare(
 
 /**
  * Unpooling by switches (Zeiler and Fergus, arXiv:1311.2901): puts every value back where its maximum was,
- * x[cell] = sum over the windows whose switch is the cell of y[window]. With `accumulate` it is the gradient of
+ * x[cell] = rule(sum over the windows whose switch is the cell of y[window]). With `accumulate` it is the gradient of
  * max-pooling.
  *
- * Throws `bad-input` where a switch lies outside its window; switches that lie on `cuda` are not looked at, and one that
- * lies outside is ignored. The arrays must not be transferred or written to until the
- * promise is settled.
+ * Throws `bad-input` where a switch lies outside its window, `wrong-use` for an unknown mode or rule. Switches that lie
+ * on `cuda` are not looked at, and one that lies outside is ignored. The arrays must not be transferred or written to
+ * until the promise is settled.
  *
  * @param y `[..., outHeight, outWidth]`
  * @param switches as `maxPool` gives them, dims as `y`
