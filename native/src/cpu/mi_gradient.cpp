@@ -23,12 +23,10 @@ class Worker {
 
   void layout(Arena& arena) {
     statistics_.layout(arena);
-    weights_ = arena.take<Doubles>(call_.filters.templates());
     gradient_ = arena.take<Doubles>(call_.filters.cells());
   }
 
   us_status run(std::int64_t begin, std::int64_t end) {
-    statistics_.prepare();
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t channel = item * kDoubleLanes;
       statistics_.find(channel);
@@ -44,16 +42,9 @@ class Worker {
  private:
   void write_all_templates(std::int64_t channel) {
     const FilterBatch& filters = call_.filters;
-    for (std::int64_t t = 0; t < filters.templates(); ++t) {
-      const Doubles shift = call_.mode == US_MI_EXACT ? statistics_.divergence(t) : Doubles{};
-      Doubles* const p = statistics_.likelihood(t);
-      for (std::int64_t image = 0; image < filters.batch; ++image) {
-        p[image] *= (shift - statistics_.ratio(t, image)) * filters.prior(t);
-      }
-    }
+    statistics_.weigh_templates(call_.mode == US_MI_EXACT);
     for (std::int64_t image = 0; image < filters.batch; ++image) {
-      for (std::int64_t t = 0; t < filters.templates(); ++t) weights_[t] = statistics_.likelihood(t)[image];
-      statistics_.combine(weights_, gradient_);
+      statistics_.find_gradient(image, gradient_);
       scatter_maps(gradient_, filters.cells(), filters.lanes_from(channel), filters.cells(), gradient_of(image, channel));
     }
   }
@@ -66,7 +57,7 @@ class Worker {
       float* const to = gradient_of(image, channel + lane);
       const bool target = call_.targets[image * filters.channels + channel + lane] != 0;
       const std::int64_t t = target ? first_maximum(map) : filters.cells();
-      double factor = filters.prior(t) * statistics_.likelihood(t)[image][lane] * statistics_.ratio(t, image)[lane];
+      double factor = statistics_.information(image, t, lane);
       if (target && is_zero(map)) factor *= 0;
       const std::int64_t row = t / n;
       const std::int64_t column = t % n;
@@ -100,7 +91,6 @@ class Worker {
 
   const Call& call_;
   FilterStatistics statistics_;
-  Doubles* weights_ = nullptr;
   Doubles* gradient_ = nullptr;
 };
 
