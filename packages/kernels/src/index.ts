@@ -10,6 +10,14 @@ export {
 export type { KernelCase, PreparedCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
+  type CategoryMode,
+  type CategoryWeights,
+  categoryWeights,
+  FilterCategories,
+  type FilterCategoriesState,
+  filterTargets,
+} from './filter-categories.js';
+export {
   type IouBatch,
   type IouConcepts,
   type IouCounts,
