@@ -9,18 +9,20 @@ namespace {
 
 /// Sums maps under all templates, one map per lane, in a number of additions per cell that does not depend on n.
 ///
-/// Any function f of |i| + |j| satisfies the wave equation f(i+1,j) + f(i-1,j) = f(i,j-1) + f(i,j+1) off the two axes; on
-/// them the difference is +-(f(d-1) - f(d+1)), d being the distance, which for a pyramid of height k is 2 below k and 1
-/// at k. So the correlation c of a map x with the pyramid follows row from row,
+/// Any function f of |i| + |j| satisfies the wave equation f(i+1,j) + f(i-1,j) = f(i,j-1) + f(i,j+1) off the two axes.
+/// On them the sides differ by f(d-1) - f(d+1), d being the distance from the origin and not 0, with opposite signs on
+/// the two; for a pyramid of height k that is 2 below d = k and 1 at k. So the correlation c of a map x with the
+/// pyramid follows row from row,
 ///
 ///   c(i+1,j) = c(i,j-1) + c(i,j+1) - c(i-1,j) + column(i,j) - row(i,j)
 ///
-/// where row(i,j) = sum_j' x(i,j') weight(|j-j'|) is the difference of two running sums, and column(i,j) likewise. c has
-/// to be known beside the map too, as far as it is not 0 and still reaches the map. A rounding error spreads as the wave
-/// does, with its size unchanged.
+/// where row(i,j) = sum_j' x(i,j') weight(|j-j'|) is the difference of two running sums, and column(i,j) likewise; the
+/// cell itself, which is in both, cancels. c has to be known above and beside the map too, as far as it is not 0 and
+/// still reaches the map. A rounding error spreads as the wave does, with its size unchanged: what reaches a cell is at
+/// most one error of each cell of the quadrant above, of the size of 2^-53 sum|x|.
 class ConeCorrelation {
  public:
-  explicit ConeCorrelation(const Cone& cone, double tau)
+  ConeCorrelation(const Cone& cone, double tau)
       : cone_(cone), tau_(tau), scale_(tau * cone.step), level_(tau * cone.level) {}
 
   void layout(Arena& arena) {
@@ -36,8 +38,8 @@ class ConeCorrelation {
     for (Doubles*& wave : waves_) wave = arena.take<Doubles>(n + 2 * cone_.height);
   }
 
-  /// out[T] = sum_ij in[ij] T_ij - tau * extra for the n^2 positive templates T. `in` and `out` have n^2 elements and may
-  /// not be the same. Returns sum_ij in[ij] + extra. NaN or an infinity in a lane of `in` makes all of the lane NaN.
+  /// out[T] = sum_ij in[ij] T_ij - tau * extra for the n^2 positive templates T. `in` and `out` have n^2 elements and
+  /// may not be the same. Returns sum_ij in[ij] + extra. NaN or an infinity in a lane of `in` makes the whole lane NaN.
   Doubles run(const Doubles* in, Doubles extra, Doubles* out) {
     const std::int64_t n = cone_.size;
     const std::int64_t height = cone_.height;
@@ -71,8 +73,8 @@ class ConeCorrelation {
   }
 
  private:
-  // Running sums S(t) = sum of the elements before t plus that of those up to t: 0 below t = 0, twice the whole sum from
-  // t = n on. sum_j' x(j') weight(|j-j'|) = S(j + height) - S(j - height).
+  // Running sums S(t) = sum of the elements before t plus that of those up to t: 0 below t = 0, twice the whole sum
+  // from t = n on. sum_j' x(j') weight(|j-j'|) = S(j + height) - S(j - height).
   static constexpr std::int64_t kMargin = 2;
   static constexpr std::int64_t kMargins = 2 * kMargin;
 
@@ -120,8 +122,17 @@ class ConeCorrelation {
     Doubles* const to = along_ + margin;
     Doubles sum{};
     fill(along_, margin, sum);
+    // Two elements at a time, since every addition waits for the one before.
+    std::int64_t j = 0;
     US_UNROLL
-    for (std::int64_t j = 0; j < n; ++j) {
+    for (; j + 2 <= n; j += 2) {
+      const Doubles both = sum + (in[j] + in[j + 1]);
+      const Doubles longer = sum + in[j];
+      to[j] = sum + longer;
+      to[j + 1] = longer + both;
+      sum = both;
+    }
+    if (j < n) {
       const Doubles longer = sum + in[j];
       to[j] = sum + longer;
       sum = longer;

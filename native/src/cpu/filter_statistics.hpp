@@ -21,7 +21,9 @@ struct FilterBatch {
   std::int64_t templates() const { return cells() + 1; }
   std::int64_t groups() const { return (channels + kDoubleLanes - 1) / kDoubleLanes; }
   double prior(std::int64_t t) const { return t < cells() ? positive_prior : negative_prior; }
-  const float* map(std::int64_t image, std::int64_t channel) const { return x + (image * channels + channel) * cells(); }
+  /// Where a map begins, in x as in a gradient.
+  std::int64_t offset(std::int64_t image, std::int64_t channel) const { return (image * channels + channel) * cells(); }
+  const float* map(std::int64_t image, std::int64_t channel) const { return x + offset(image, channel); }
 
   /// How many filters a group has, its first being `channel`.
   std::int64_t lanes_from(std::int64_t channel) const {
@@ -34,11 +36,11 @@ inline FilterBatch filter_batch(const us_mi_params& params, const float* x, cons
   return {cone_of(params), params.batch, params.channels, params.tau, params.alpha / cells, 1 - params.alpha, x, log_z};
 }
 
-/// p(x|T), Z_T and p(x) of a group of filters, one filter per lane, all in double: the terms of a gradient nearly cancel,
-/// and the difference is to be right to float32.
+/// p(x|T), Z_T and p(x) of a group of filters, one filter per lane, all in double: the terms of a gradient nearly
+/// cancel, and the difference is to be right to float32.
 ///
-/// Scores and p(x|T) are [batch, templates]. What is summed over the images is found for one template after the other, so
-/// that it stays in registers; what is summed over the templates, for one image after the other.
+/// Scores and p(x|T) are [batch, templates]. What is summed over the images is found for one template after the other,
+/// so that it stays in registers; what is summed over the templates, for one image after the other.
 class FilterStatistics {
  public:
   explicit FilterStatistics(const FilterBatch& from) : from_(from), correlation_(from.cone, from.tau) {}
@@ -119,7 +121,7 @@ class FilterStatistics {
     }
   }
 
-  // Templates are taken two at a time: their sums do not wait for each other, and on some processors they share a line.
+  // Templates are taken two at a time: their sums do not wait for each other, and they may share a cache line.
   template <std::int64_t Count>
   void find_z(std::int64_t first) {
     const std::int64_t templates = from_.templates();

@@ -6,8 +6,8 @@
 namespace us::cpu::US_ISA {
 namespace {
 
-/// max(1 - slope * (|i - row| + |j - column|), -1) for the cells [i,j] of a map, one template per lane. NaN for a peak or
-/// a slope that is NaN.
+/// max(1 - slope * (|i - row| + |j - column|), -1) for the cells [i,j] of a map, one template per lane. NaN for a peak
+/// or a slope that is NaN.
 class LaneTemplate {
  public:
   void layout(Arena& arena, std::int64_t size) {

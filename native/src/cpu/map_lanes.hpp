@@ -24,7 +24,7 @@ inline void transpose(Quad& a, Quad& b, Quad& c, Quad& d) {
   d = __builtin_shufflevector(ab_high, cd_high, 2, 3, 6, 7);
 }
 
-/// Asks for memory that will be read soon.
+/// Asks for memory that will be read or written soon.
 inline void prefetch(const float* from, std::int64_t count) {
   for (std::int64_t i = 0; i < count; i += kCacheLine / 4) __builtin_prefetch(from + i);
 }
@@ -43,10 +43,13 @@ inline void gather_maps(const float* maps, std::int64_t distance, std::int64_t l
     auto* const part = reinterpret_cast<double*>(to) + lane;
     for (std::int64_t cell = 0; cell < transposed; cell += 4) {
       Quad rows[4];
-      for (int row = 0; row < 4; ++row) rows[row] = *reinterpret_cast<const UnalignedQuad*>(from + row * distance + cell);
+      for (int row = 0; row < 4; ++row) {
+        rows[row] = *reinterpret_cast<const UnalignedQuad*>(from + row * distance + cell);
+      }
       transpose(rows[0], rows[1], rows[2], rows[3]);
       for (int row = 0; row < 4; ++row) {
-        *reinterpret_cast<DoublesPart*>(part + (cell + row) * kDoubleLanes) = __builtin_convertvector(rows[row], QuadOfDoubles);
+        auto* const values = reinterpret_cast<DoublesPart*>(part + (cell + row) * kDoubleLanes);
+        *values = __builtin_convertvector(rows[row], QuadOfDoubles);
       }
     }
   }
@@ -58,7 +61,8 @@ inline void gather_maps(const float* maps, std::int64_t distance, std::int64_t l
 }
 
 /// The opposite: element `cell` of lane l goes to maps + l * distance + cell.
-inline void scatter_maps(const Doubles* from, std::int64_t distance, std::int64_t lanes, std::int64_t cells, float* maps) {
+inline void scatter_maps(const Doubles* from, std::int64_t distance, std::int64_t lanes, std::int64_t cells,
+                         float* maps) {
   const std::int64_t transposed = transposed_cells(lanes, cells);
   for (std::int64_t lane = 0; lane < kDoubleLanes && transposed > 0; lane += 4) {
     float* const to = maps + lane * distance;

@@ -28,17 +28,22 @@ class Worker {
   }
 
   us_status run(std::int64_t begin, std::int64_t end) {
+    const FilterBatch& filters = call_.filters;
+    const std::int64_t cells = filters.cells();
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t channel = item * kDoubleLanes;
+      const std::int64_t lanes = filters.lanes_from(channel);
       statistics_.find(channel);
       if (call_.mode != US_MI_ONE_TEMPLATE) statistics_.weigh_templates(call_.mode == US_MI_EXACT);
-      for (std::int64_t image = 0; image < call_.filters.batch; ++image) {
+      for (std::int64_t image = 0; image < filters.batch; ++image) {
+        float* const to = call_.dx + filters.offset(image, channel);
+        prefetch(to, lanes * cells);
         if (call_.mode == US_MI_ONE_TEMPLATE) {
           find_one_template(image, channel);
         } else {
           statistics_.find_gradient(image, map_);
         }
-        write(image, channel);
+        scatter_maps(map_, cells, lanes, cells, to);
       }
     }
     return US_OK;
@@ -59,8 +64,9 @@ class Worker {
       const bool target = call_.targets[image * filters.channels + channel + lane] != 0;
       const std::int64_t cell = peak.cell[lane];
       const std::int64_t t = target ? cell : filters.cells();
-      row[lane] = static_cast<double>(cell / n);
-      column[lane] = static_cast<double>(cell % n);
+      const std::int64_t i = cell / n;
+      row[lane] = static_cast<double>(i);
+      column[lane] = static_cast<double>(cell - i * n);
       // The negative template is minus one that does not fall.
       slope[lane] = target ? filters.cone.step : 0;
       factor[lane] = statistics_.information(image, t, lane) * (target ? filters.tau : -filters.tau);
@@ -87,12 +93,6 @@ class Worker {
       is_zero &= value == 0.0;
     }
     return {at, is_zero};
-  }
-
-  void write(std::int64_t image, std::int64_t channel) const {
-    const FilterBatch& filters = call_.filters;
-    float* const to = call_.dx + (image * filters.channels + channel) * filters.cells();
-    scatter_maps(map_, filters.cells(), filters.lanes_from(channel), filters.cells(), to);
   }
 
   const Call& call_;

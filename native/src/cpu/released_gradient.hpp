@@ -169,8 +169,8 @@ class ReleasedGradient {
     // A mask that does not fall is 1 everywhere.
     own_.place(image.centre.row, image.centre.column, image.is_target ? slope : Doubles{});
     own_.subtract(image.is_target ? image.strength : 0.0 - image.strength, map_);
-    float* const to = dx_ + (index * from_.channels + channel) * from_.cells();
-    scatter_maps(map_, from_.cells(), from_.lanes_from(channel), from_.cells(), to);
+    const std::int64_t cells = from_.cells();
+    scatter_maps(map_, cells, from_.lanes_from(channel), cells, dx_ + from_.offset(index, channel));
   }
 
   const FilterBatch& from_;
