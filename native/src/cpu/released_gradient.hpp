@@ -74,9 +74,7 @@ class ReleasedGradient {
     gather_maps(from_.map(index, channel), cells, lanes, cells, map_);
     const Moments moments = find_moments();
     image.centre = moments.centre;
-    // Less itself, a sum that is not finite is NaN: an infinity must not pass for a strength.
-    const Doubles spoiled = moments.sum - moments.sum;
-    image.mean = moments.sum / static_cast<double>(cells) + spoiled;
+    image.mean = moments.sum / static_cast<double>(cells);
     own_.place(image.centre.row, image.centre.column, slopes.own);
     Doubles own{};
     Doubles borrowed{};
@@ -93,7 +91,9 @@ class ReleasedGradient {
     for (std::int64_t lane = 0; lane < lanes; ++lane) {
       image.is_target[lane] = targets_[index * from_.channels + channel + lane] != 0 ? -1 : 0;
     }
-    image.strength = image.is_target ? own / static_cast<double>(cells) + spoiled : 0.0 - image.mean;
+    // Less itself, a sum that is not finite is NaN: an infinity must not pass for a strength.
+    const Doubles strength = image.is_target ? own / static_cast<double>(cells) : 0.0 - image.mean;
+    image.strength = strength + (moments.sum - moments.sum);
   }
 
   struct Moments {
