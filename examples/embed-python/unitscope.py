@@ -14,10 +14,11 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, 
 import numpy
 
 # The US_ABI_VERSION of the headers that the structures below were written after.
-ABI_VERSION = 1
+ABI_VERSION = 2
 
 _BACKENDS = {"cpu": 0, "cuda": 1}
 _MI_MODES = {"exact": 0, "frozen": 1}
+_SIGNAL_RULES = {"none": 0, "gradient": 1, "guided": 2, "deconvnet": 3}
 
 
 class UnitscopeError(Exception):
@@ -83,8 +84,8 @@ class _IouParams(ctypes.Structure):
 # What follows the us_execution in each kernel's arguments: the params struct, enums, and how many pointers.
 _KERNELS = {
     "us_max_pool": [POINTER(_Pool2dParams)] + [c_void_p] * 3,
-    "us_unpool": [POINTER(_Pool2dParams), c_int] + [c_void_p] * 3,
-    "us_max_pool_backward": [POINTER(_Pool2dParams)] + [c_void_p] * 3,
+    "us_unpool": [POINTER(_Pool2dParams), c_int, c_int] + [c_void_p] * 3,
+    "us_max_pool_backward": [POINTER(_Pool2dParams), c_int] + [c_void_p] * 3,
     "us_mask_forward": [POINTER(_MaskParams), c_int] + [c_void_p] * 4,
     "us_mi_loss": [POINTER(_MiParams)] + [c_void_p] * 3,
     "us_mi_gradient": [POINTER(_MiParams), c_int] + [c_void_p] * 6,
@@ -201,8 +202,10 @@ class Unitscope:
         self._run("us_max_pool", params, x, y, switches)
         return y, switches
 
-    def unpool(self, y, switches, size, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, overwrite=False):
-        """x, [n, c, *size]: every value where its switch says. Values of one cell add up, or the last one stays."""
+    def unpool(self, y, switches, size, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, overwrite=False,
+               rule="none"):
+        """x, [n, c, *size]: every value where its switch says. Values of one cell add up, or the last one stays; then the
+        rule of a ReLU, "none" or "deconvnet"."""
         _check("y", y, "float32", 4)
         _check("switches", switches, "uint8", 4)
         n, c = y.shape[:2]
@@ -210,18 +213,19 @@ class Unitscope:
         _check_shape("y", y, (n, c, params.out_height, params.out_width))
         _check_shape("switches", switches, y.shape)
         x = _empty(y, (n, c, *size), "float32")
-        self._run("us_unpool", params, int(overwrite), y, switches, x)
+        self._run("us_unpool", params, int(overwrite), _SIGNAL_RULES[rule], y, switches, x)
         return x
 
-    def max_pool_backward(self, x, dy, kernel, stride=None, padding=0, dilation=1, ceil_mode=False):
-        """dx, the gradient of max-pooling, with the switches found anew from x."""
+    def max_pool_backward(self, x, dy, kernel, stride=None, padding=0, dilation=1, ceil_mode=False, rule="none"):
+        """dx, the gradient of max-pooling, with the switches found anew from x; then the rule of the ReLU that made x:
+        "none", "gradient", "guided" or "deconvnet"."""
         _check("x", x, "float32", 4)
         _check("dy", dy, "float32", 4)
         n, c, h, w = x.shape
         params = self._pool(n * c, (h, w), kernel, stride, padding, dilation, ceil_mode)
         _check_shape("dy", dy, (n, c, params.out_height, params.out_width))
         dx = _empty(x, x.shape, "float32")
-        self._run("us_max_pool_backward", params, x, dy, dx)
+        self._run("us_max_pool_backward", params, _SIGNAL_RULES[rule], x, dy, dx)
         return dx
 
     def mask_forward(self, x, beta, height=1.0, centroid=False):

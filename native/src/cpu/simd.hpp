@@ -7,6 +7,9 @@
 #include <immintrin.h>
 #endif
 
+// Of loops of a few instructions: a jump back after every element costs as much as the element.
+#define US_UNROLL _Pragma("GCC unroll 4")
+
 namespace us::cpu::US_ISA {
 namespace {
 

@@ -4,7 +4,7 @@ import { addonPlaces } from './addon-places.js';
 import type { AnyArray, DeviceBuffer, DeviceData } from './device-buffer.js';
 
 /** The binary interface this package speaks; the addon must have been built for the same. */
-const ABI_VERSION = 1;
+const ABI_VERSION = 2;
 
 /** Pooling as the addon takes it; pairs are [vertical, horizontal]. */
 export interface Pool2dParams {

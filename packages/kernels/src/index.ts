@@ -44,6 +44,14 @@ export {
   toHostSync,
 } from './device-buffer.js';
 export {
+  type CategoryMode,
+  type CategoryWeights,
+  categoryWeights,
+  FilterCategories,
+  type FilterCategoriesState,
+  filterTargets,
+} from './filter-categories.js';
+export {
   GRAPH_SUMS,
   type GraphEmStepOptions,
   type GraphEmStepResult,
