@@ -16,11 +16,14 @@ inline Doubles splat_double(double value) { return Doubles{} + value; }
 inline Doubles larger(Doubles a, Doubles b) { return a > b ? a : b; }
 
 constexpr double kLog2 = 0x1.62e42fefa39efp-1;
+// Two parts of log 2, the first with so few digits that its product with an exponent is exact.
+constexpr double kLog2High = 0x1.62e42feep-1;
+constexpr double kLog2Low = 0x1.a39ef35793c76p-33;
 // Adding it leaves the integer nearest to a small number in the lowest bits.
 constexpr double kRounder = 0x1.8p52;
 
 /// e^x within 2^-44 of its value and 2^-52 |x e^x|, for x up to 600; e^-690 below -690; NaN for NaN.
-inline Doubles exponential(Doubles x) {
+inline Doubles quick_exponential(Doubles x) {
   x = larger(splat_double(-690), x);
   // The lowest bits hold the exponent's field of 2^power.
   const Doubles rounded = x * (1 / kLog2) + (kRounder + 1023);
@@ -37,6 +40,28 @@ inline Doubles exponential(Doubles x) {
   const Doubles series = a + r4 * (b + r4 * c);
   const Longs bits = reinterpret_cast<Longs>(rounded) << 52;
   return series * reinterpret_cast<Doubles>(bits);
+}
+
+/// e^x within a few units of the last place: 0 below -700, e^600 above 600, NaN for NaN.
+inline Doubles exponential(Doubles x) {
+  const Doubles low = splat_double(-700);
+  const Doubles high = splat_double(600);
+  const auto vanishes = x < low;
+  x = vanishes ? low : x;
+  x = x > high ? high : x;
+  const Doubles rounded = x * (1 / kLog2) + kRounder;
+  const Doubles power = rounded - kRounder;
+  const Doubles r = (x - power * kLog2High) - power * kLog2Low;
+  // The series of e^r up to r^11, |r| <= log(2)/2.
+  const Doubles r2 = r * r;
+  const Doubles r4 = r2 * r2;
+  const Doubles a = (1.0 + r) + r2 * (1.0 / 2 + r * (1.0 / 6));
+  const Doubles b = (1.0 / 24 + r * (1.0 / 120)) + r2 * (1.0 / 720 + r * (1.0 / 5040));
+  const Doubles c = (1.0 / 40320 + r * (1.0 / 362880)) + r2 * (1.0 / 3628800 + r * (1.0 / 39916800));
+  const Doubles series = a + r4 * (b + r4 * c);
+  const Longs bits = (reinterpret_cast<Longs>(rounded) + 1023) << 52;
+  const Doubles result = series * reinterpret_cast<Doubles>(bits);
+  return vanishes ? Doubles{} : result;
 }
 
 /// log x within a few units of the last place, for a positive x that is not subnormal; NaN for NaN and infinity.

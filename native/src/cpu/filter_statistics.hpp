@@ -138,7 +138,7 @@ class FilterStatistics {
     Doubles* powers = powers_ + first;
     for (std::int64_t image = 0; image < from_.batch; ++image, scores += templates, powers += templates) {
       for (std::int64_t k = 0; k < Count; ++k) {
-        const Doubles power = exponential(scores[k] - largest[k]);
+        const Doubles power = quick_exponential(scores[k] - largest[k]);
         powers[k] = power;
         sums[k] += power;
       }
@@ -194,7 +194,7 @@ class FilterStatistics {
       for (std::int64_t image = 0; image < from_.batch; ++image) {
         Doubles& score = scores_[image * templates + t];
         score = score > most ? most : score;
-        powers_[image * templates + t] = exponential(score - log_z);
+        powers_[image * templates + t] = quick_exponential(score - log_z);
       }
       scale_[t] = splat_double(1);
     }

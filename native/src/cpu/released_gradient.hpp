@@ -132,7 +132,7 @@ class ReleasedGradient {
     for (std::int64_t image = 1; image < from_.batch; ++image) largest = larger(value(images_[image]), largest);
     Doubles sum{};
     for (std::int64_t image = 0; image < from_.batch; ++image) {
-      sum += exponential((value(images_[image]) - largest) * (1 / kA));
+      sum += quick_exponential((value(images_[image]) - largest) * (1 / kA));
     }
     return largest + logarithm(sum / static_cast<double>(from_.batch)) * kA;
   }
@@ -152,7 +152,7 @@ class ReleasedGradient {
     for (std::int64_t i = 0; i < from_.batch; ++i) {
       const Longs ours = belongs(images_[i]);
       const Doubles s = images_[i].strength;
-      const Doubles v = exponential((s - largest) * (1 / kA)) * (s - log_z + kA);
+      const Doubles v = quick_exponential((s - largest) * (1 / kA)) * (s - log_z + kA);
       images_[i].strength = ours ? v : s;
       sum += ours ? v : Doubles{};
     }
