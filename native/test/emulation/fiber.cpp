@@ -9,7 +9,7 @@
 #error "the emulation switches stacks in x86-64 assembly"
 #endif
 
-#ifdef __SANITIZE_ADDRESS__
+#ifdef US_EMULATION_TELLS_ASAN
 #include <sanitizer/common_interface_defs.h>
 #endif
 
@@ -71,7 +71,7 @@ Fiber::~Fiber() {
 void Fiber::switch_from(Fiber& from) {
   left = &from;
   entered = this;
-#ifdef __SANITIZE_ADDRESS__
+#ifdef US_EMULATION_TELLS_ASAN
   __sanitizer_start_switch_fiber(&from.fake_stack_, bottom_, size_);
 #endif
   us_emulation_switch(&from.stack_pointer_, stack_pointer_);
@@ -85,7 +85,7 @@ void Fiber::enter() {
 }
 
 void Fiber::arrived() {
-#ifdef __SANITIZE_ADDRESS__
+#ifdef US_EMULATION_TELLS_ASAN
   // The bounds of a stack that was running before the first fiber are learned when it is left.
   __sanitizer_finish_switch_fiber(fake_stack_, &left->bottom_, &left->size_);
 #endif

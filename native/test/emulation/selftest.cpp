@@ -4,7 +4,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <csignal>
 #include <cstdio>
 #include <string>
 #include <vector>
@@ -171,11 +170,13 @@ void race_kernel(int* to) {
   to[threadIdx.x] = values[(threadIdx.x + 1) % kThreads];
 }
 
+#ifndef __SANITIZE_ADDRESS__
 void unwritten_kernel(int* to) {
   __shared__ int value;
   if (threadIdx.x == 99) value = 0;
   to[threadIdx.x] = value;
 }
+#endif
 
 template <typename Kernel>
 bool depends_on_order(Kernel kernel) {
@@ -225,11 +226,13 @@ void write_into_margin_kernel(int* to) { reinterpret_cast<char*>(to)[kThreads * 
 void write_before_kernel(int* to) { to[-1] = 0; }
 void read_behind_kernel(int* to) { to[0] = to[kThreads]; }
 #ifdef __SANITIZE_ADDRESS__
-void write_behind_shared_kernel(int* to) {
+void read_behind_shared_kernel(int* to) {
   __shared__ int values[kThreads];
   values[threadIdx.x] = 1;
   __syncthreads();
-  to[threadIdx.x] = values[threadIdx.x + 1];
+  const int* next = values + 1;
+  asm("" : "+r"(next));  // the bounds must be found missed in memory, not in the type
+  to[threadIdx.x] = next[threadIdx.x];
 }
 void write_behind_dynamic_kernel(int* /*to*/) { static_cast<char*>(us::emulation::dynamic_shared())[threadIdx.x] = 0; }
 #endif
@@ -258,7 +261,7 @@ void expect_misuse(const std::string& message, Body body) {
   close(ends[0]);
   int status = 0;
   waitpid(child, &status, 0);
-  check(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, message + ": the process went on");
+  check(status != 0, message + ": the process went on");
   check(output.find(message) != std::string::npos, message + " is not in: " + output);
 }
 
@@ -284,7 +287,7 @@ void test_misuse() {
   expect_misuse_by("a write 0 bytes behind the end", write_into_margin_kernel, kThreads * sizeof(int) - 3);
   expect_misuse_by("a write 4 bytes before the start", write_before_kernel);
 #ifdef __SANITIZE_ADDRESS__
-  expect_misuse_by("global-buffer-overflow", write_behind_shared_kernel);
+  expect_misuse_by("global-buffer-overflow", read_behind_shared_kernel);
   expect_misuse_by("heap-buffer-overflow", write_behind_dynamic_kernel);
 #endif
   expect_misuse_by("misaligned address", misaligned_kernel);
