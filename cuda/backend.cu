@@ -87,6 +87,8 @@ us_status fail(us_status status, const char* what, cudaError_t error) {
   char message[512];
   std::snprintf(message, sizeof message, "%s: %s", what, cudaGetErrorString(error));
   set_error(message);
+  // What was reported is taken off the thread, or its next launch would be blamed for it.
+  cudaGetLastError();
   return status;
 }
 

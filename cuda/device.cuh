@@ -7,8 +7,8 @@
 
 #include "unitscope/backend.h"
 
-// Not yet run on a device: these kernels compile for sm_80 and sm_90, and the conformance test runs them wherever it
-// finds a card.
+// Not yet run on a device: these kernels compile for sm_80 and sm_90, the conformance test runs them wherever it finds a
+// card, and in an emulation of CUDA on the CPU everywhere.
 
 namespace us::cuda {
 
@@ -34,7 +34,22 @@ inline cudaStream_t stream_of(const us_execution* execution) { return static_cas
 template <typename... Parameters, typename... Arguments>
 void launch(void (*kernel)(Parameters...), unsigned blocks, unsigned threads, std::size_t shared_bytes,
             cudaStream_t stream, Arguments&&... arguments) {
+#ifdef __CUDACC__
   kernel<<<blocks, threads, shared_bytes, stream>>>(static_cast<Arguments&&>(arguments)...);
+#else
+  emulation::launch(kernel, blocks, threads, shared_bytes, stream, static_cast<Arguments&&>(arguments)...);
+#endif
+}
+
+/// The shared memory that the launch asked for, at a multiple of 16 bytes.
+template <typename T>
+__device__ T* dynamic_shared() {
+#ifdef __CUDACC__
+  extern __shared__ float4 memory[];
+  return reinterpret_cast<T*>(memory);
+#else
+  return static_cast<T*>(emulation::dynamic_shared());
+#endif
 }
 
 /// The status of the launches that were just made.

@@ -64,7 +64,7 @@ __global__ void labels_kernel(Labels labels, const std::int32_t* __restrict__ ca
       // Neighbouring pixels mostly carry one label: the warp adds once for each that it holds.
       const unsigned active = __activemask();
       const unsigned same = __match_any_sync(active, label);
-      const bool leads = (threadIdx.x & 31) == __ffs(static_cast<int>(same)) - 1;
+      const bool leads = static_cast<int>(threadIdx.x % 32) == __ffs(static_cast<int>(same)) - 1;
       if (label != 0 && leads) count(label, __popc(same));
     }
   }
@@ -108,7 +108,7 @@ __device__ std::int64_t sum_of_block(std::int64_t value, std::int64_t* parts) {
 __global__ void units_kernel(Labels labels, const float* __restrict__ x, const double* __restrict__ thresholds,
                              const std::uint8_t* __restrict__ present, bool shared, std::int64_t* intersection,
                              std::int64_t* category_area, std::int64_t* area) {
-  extern __shared__ int histogram[];
+  int* const histogram = dynamic_shared<int>();
   __shared__ std::int64_t parts[kThreads / 32];
   const us_iou_params& params = labels.params;
   const std::int64_t unit = blockIdx.x;

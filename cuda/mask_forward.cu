@@ -1,61 +1,16 @@
 #include "unitscope/mask_forward.h"
 
 #include "kernels.cuh"
+#include "map_maximum.cuh"
 #include "template_mask.cuh"
 
 namespace us::cuda {
 namespace {
 
-constexpr int kWarp = 32;
-constexpr unsigned kAllLanes = 0xffffffffu;
-
-/// A value and its cell. NaN is larger than every number; among equals the first cell wins, so that the order in which
-/// candidates meet does not matter.
-struct Candidate {
-  float value;
-  int cell;
-};
-
-__device__ Candidate better(Candidate a, Candidate b) {
-  const bool a_is_nan = a.value != a.value;
-  const bool b_is_nan = b.value != b.value;
-  const bool equal = a.value == b.value || (a_is_nan && b_is_nan);
-  const bool b_wins = equal ? b.cell < a.cell : b_is_nan || (!a_is_nan && b.value > a.value);
-  return b_wins ? b : a;
-}
-
-__device__ Candidate best_of_warp(Candidate mine) {
-  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
-    const Candidate other{__shfl_xor_sync(kAllLanes, mine.value, offset), __shfl_xor_sync(kAllLanes, mine.cell, offset)};
-    mine = better(mine, other);
-  }
-  return mine;
-}
-
 /// The first maximum of a map, known to all GROUP threads.
 template <int GROUP>
 __device__ int first_maximum(const Masking& masking, const float* __restrict__ x, int thread, bool quads) {
-  // A thread without cells offers none that could win: -infinity at a cell behind all others.
-  Candidate best{-INFINITY, masking.plane};
-  if (quads) {
-    for (int cell = thread * kElements; cell < masking.plane; cell += GROUP * kElements) {
-      const float4 four = __ldg(reinterpret_cast<const float4*>(x + cell));
-      best = better(best, {four.x, cell});
-      best = better(best, {four.y, cell + 1});
-      best = better(best, {four.z, cell + 2});
-      best = better(best, {four.w, cell + 3});
-    }
-  } else {
-    for (int cell = thread; cell < masking.plane; cell += GROUP) best = better(best, {__ldg(x + cell), cell});
-  }
-  best = best_of_warp(best);
-  if (GROUP == kWarp) return best.cell;
-  __shared__ Candidate of_warps[kThreads / kWarp];
-  if (thread % kWarp == 0) of_warps[thread / kWarp] = best;
-  __syncthreads();
-  for (int warp = 0; warp < kThreads / kWarp; ++warp) best = better(best, of_warps[warp]);
-  __syncthreads();
-  return best.cell;
+  return find_maximum<GROUP>(x, masking.plane, thread, quads, [](int cell) { return cell; }).place;
 }
 
 __device__ int rounded_cell(double weighted, double total, int size) {

@@ -129,4 +129,14 @@ __device__ inline float collect(const Pooling& pooling, int row, int column, Swi
   return sum;
 }
 
+/// What the rule lets through of a finished sum; see us_signal_rule. `x_at()` reads the pooling's input.
+template <typename XAt>
+__device__ inline float apply_rule(us_signal_rule rule, float sum, XAt x_at) {
+  const bool masks = rule == US_SIGNAL_RULE_GRADIENT || rule == US_SIGNAL_RULE_GUIDED;
+  const bool rectifies = rule == US_SIGNAL_RULE_GUIDED || rule == US_SIGNAL_RULE_DECONVNET;
+  if (rectifies && sum <= 0) return 0;
+  if (masks && !(x_at() > 0)) return 0;
+  return sum;
+}
+
 }  // namespace us::cuda

@@ -9,8 +9,9 @@ namespace {
 /// Gathers instead of scattering, so there are no atomics and the order of a sum is fixed. Each thread makes four
 /// neighbouring cells of the flattened planes: one 16-byte store.
 template <bool ACCUMULATE>
-__global__ void unpool_kernel(Pooling pooling, const float* __restrict__ y, const std::uint8_t* __restrict__ switches,
-                              float* __restrict__ x, std::int64_t cells, bool aligned) {
+__global__ void unpool_kernel(Pooling pooling, bool rectified, const float* __restrict__ y,
+                              const std::uint8_t* __restrict__ switches, float* __restrict__ x, std::int64_t cells,
+                              bool aligned) {
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * blockDim.x * kElements;
   std::int64_t index = (static_cast<std::int64_t>(blockIdx.x) * blockDim.x + threadIdx.x) * kElements;
   const int width = pooling.x.out_size;
@@ -24,6 +25,7 @@ __global__ void unpool_kernel(Pooling pooling, const float* __restrict__ y, cons
       values[i] = collect<ACCUMULATE>(
           pooling, place.row, place.column, [&](int row, int column) { return __ldg(switches + at(row, column)); },
           [&](int row, int column) { return __ldg(y + at(row, column)); });
+      if (rectified && values[i] <= 0) values[i] = 0;
     }
     if (aligned && count == kElements) {
       *reinterpret_cast<float4*>(x + index) = make_float4(values[0], values[1], values[2], values[3]);
@@ -35,14 +37,15 @@ __global__ void unpool_kernel(Pooling pooling, const float* __restrict__ y, cons
 
 }  // namespace
 
-us_status unpool(const us_execution* execution, const us_pool2d_params* params, us_unpool_mode mode, const float* y,
-                 const uint8_t* switches, float* x) {
+us_status unpool(const us_execution* execution, const us_pool2d_params* params, us_unpool_mode mode, us_signal_rule rule,
+                 const float* y, const uint8_t* switches, float* x) {
   const Pooling pooling = pooling_of(*params);
   const std::int64_t cells = pooling.planes * pooling.y.size * pooling.x.size;
   if (cells == 0) return US_OK;
   const unsigned blocks = block_count((cells + kElements - 1) / kElements);
   const auto queue = [&](auto kernel) {
-    launch(kernel, blocks, kThreads, 0, stream_of(execution), pooling, y, switches, x, cells, is_aligned(x, 16));
+    launch(kernel, blocks, kThreads, 0, stream_of(execution), pooling, rule == US_SIGNAL_RULE_DECONVNET, y, switches, x, cells,
+           is_aligned(x, 16));
   };
   if (mode == US_UNPOOL_ACCUMULATE) {
     queue(unpool_kernel<true>);

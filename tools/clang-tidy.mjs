@@ -5,7 +5,7 @@ import { availableParallelism } from 'node:os';
 import { join, relative } from 'node:path';
 import { fail, root, step } from './setup.mjs';
 
-const sources = ['src', 'test'].flatMap((folder) =>
+const sources = ['src', 'test', 'bench'].flatMap((folder) =>
   readdirSync(join(root, 'native', folder), { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile() && entry.name.endsWith('.cpp'))
     .map((entry) => join(entry.parentPath, entry.name)),

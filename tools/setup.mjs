@@ -36,7 +36,7 @@ function hashOf(paths) {
     for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) =>
       a.name < b.name ? -1 : 1,
     )) {
-      if (entry.name === 'build' || entry.name === 'node_modules') continue;
+      if (['build', 'build-sanitized', 'node_modules'].includes(entry.name)) continue;
       const child = join(path, entry.name);
       if (entry.isDirectory()) visit(child);
       else if (entry.isFile()) hash.update(child.slice(root.length)).update(readFileSync(child));

@@ -1,15 +1,12 @@
 """The peers of the explain benchmark: torch's forward and input gradient, and Captum's methods where it is importable.
 
-Reads one JSON command per line and answers with one JSON line:
-  {"net": "alexnet", "batch": 16}   -> {"methods": [...], "torch": version, "captum": version or null}
-  {"run": "forward"}                -> {"ms": elapsed}
+Speaks the protocol of protocol.py: {"net": "alexnet", "batch": 16} prepares, the answer has {"captum": version or null}.
 The networks have torchvision's shapes and random weights; what they compute does not matter here, only how long it takes.
 """
-import json
-import sys
-import time
+import warnings
 
 import torch
+from protocol import serve
 from torch import nn
 
 try:
@@ -18,7 +15,7 @@ try:
 except ImportError:
     captum = None
 
-torch.set_num_threads(int(sys.argv[1]) if len(sys.argv) > 1 else 2)
+warnings.filterwarnings("ignore")
 
 
 def relu():
@@ -90,9 +87,10 @@ def squeezenet1_1():
         nn.Conv2d(512, 1000, 1), relu(), nn.AdaptiveAvgPool2d(1), nn.Flatten())
 
 
-def prepare(name, batch):
+def prepare(command):
     torch.manual_seed(1)
-    net = {"alexnet": alexnet, "vgg16": vgg16, "resnet18": resnet18, "squeezenet1_1": squeezenet1_1}[name]().eval()
+    nets = {"alexnet": alexnet, "vgg16": vgg16, "resnet18": resnet18, "squeezenet1_1": squeezenet1_1}
+    net, batch = nets[command["net"]]().eval(), command["batch"]
     for parameter in net.parameters():
         parameter.requires_grad_(False)
     x = torch.randn(batch, 3, 224, 224)
@@ -114,24 +112,7 @@ def prepare(name, batch):
         methods["captum gradient"] = lambda: saliency.attribute(x.requires_grad_(True), target=target, abs=False)
         methods["captum guided-backprop"] = lambda: guided.attribute(x.requires_grad_(True), target=target)
         methods["captum deconvolution"] = lambda: deconvolution.attribute(x.requires_grad_(True), target=target)
-    return methods
+    return methods, {"captum": captum.__version__ if captum else None}
 
 
-def main():
-    import warnings
-    warnings.filterwarnings("ignore")
-    methods = {}
-    for line in sys.stdin:
-        command = json.loads(line)
-        if "net" in command:
-            methods = prepare(command["net"], command["batch"])
-            answer = {"methods": list(methods), "torch": torch.__version__,
-                      "captum": captum.__version__ if captum else None}
-        else:
-            start = time.perf_counter()
-            methods[command["run"]]()
-            answer = {"ms": (time.perf_counter() - start) * 1000}
-        print(json.dumps(answer), flush=True)
-
-
-main()
+serve(prepare)

@@ -6,7 +6,7 @@ import { explain, methods } from '@unitscope/visualization';
 import * as ort from 'onnxruntime-node';
 import { type Candidate, measure, type Timing, timed } from './measure.js';
 import { networks } from './networks.js';
-import { Peer } from './peer.js';
+import { NO_PEER, Peer } from './peer.js';
 
 export interface ExplainBenchOptions {
   readonly nets: readonly string[];
@@ -23,14 +23,21 @@ export interface ExplainBenchRow {
   readonly timings: readonly Timing[];
 }
 
+interface ExplainPeerAnswer {
+  readonly methods?: readonly string[];
+  readonly torch?: string;
+  readonly captum?: string | null;
+}
+
 const FORWARD = 'onnxruntime forward';
+
+/** Milliseconds after which ONNX Runtime's threads have stopped spinning. */
+const SPINNING = 30;
 
 /** Times forward and explanations of whole networks, ours beside ONNX Runtime's forward, torch and Captum. */
 export async function benchExplain(options: ExplainBenchOptions, log: (line: string) => void) {
-  const peer = options.peers ? Peer.find(options.threads) : undefined;
-  if (options.peers && peer === undefined) {
-    log('no python3 with torch found (apt-get install python3-torch): ours and ONNX Runtime only');
-  }
+  const peer = options.peers ? Peer.find('torch_explain') : undefined;
+  if (options.peers && peer === undefined) log(`${NO_PEER}: ours and ONNX Runtime only`);
   const rows: ExplainBenchRow[] = [];
   const versions: Record<string, string> = { node: process.versions.node };
   try {
@@ -78,13 +85,13 @@ async function benchOne(
       .map((method) => ({ name: method.name, run: () => timed(() => explain(model, method, input)) })),
   ];
   if (peer !== undefined) {
-    const answer = await peer.prepare(net, batch);
+    const answer: ExplainPeerAnswer = await peer.prepare({ net, batch });
     if (answer.torch !== undefined) versions['torch'] = answer.torch;
     if (typeof answer.captum === 'string') versions['captum'] = answer.captum;
-    for (const name of answer.methods ?? []) candidates.push({ name, run: () => peer.run(name) });
+    for (const name of answer.methods ?? []) candidates.push({ name, run: () => peer.run(name, threads) });
   }
   try {
-    return await measure(candidates, rounds);
+    return await measure(candidates, rounds, SPINNING);
   } finally {
     await forward.release();
     await model.close();

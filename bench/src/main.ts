@@ -1,11 +1,15 @@
 import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
 import { writeFileAtomic } from '@unitscope/tensor';
 import { methods } from '@unitscope/visualization';
 import { Command } from 'commander';
 import { benchExplain } from './explain.js';
-import { benchKernels } from './kernels.js';
+import { allCorrect, benchKernels } from './kernels.js';
 import { networks } from './networks.js';
+import { plotKernels } from './plots/kernels.js';
+import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
+import { benchSweeps } from './sweep.js';
 
 const list = (text: string) => text.split(',').filter((item) => item !== '');
 const numbers = (text: string) => list(text).map(Number);
@@ -34,15 +38,30 @@ program
 
 program
   .command('kernels')
-  .description('the native kernels beside the measured copy bandwidth')
-  .option('--threads <counts>', 'thread counts', numbers, [1, availableParallelism()])
+  .description('the native kernels beside what the machine can do at best, and beside torch')
+  .option('--threads <counts>', 'thread counts', numbers, [...new Set([1, availableParallelism()])])
   .option('--only <text>', 'only kernels and cases that contain this', '')
-  .option('--rounds <n>', 'rounds that count', Number, 15)
+  .option('--rounds <n>', 'rounds that count', Number, 9)
+  .option('--no-peers', 'leave torch out')
   .option('--json <file>', 'write the result as JSON')
-  .action(async (options) => {
+  .option('--out <folder>', 'write kernels.json and the plots roofline.svg and copy-rate.svg')
+  .action(async ({ json, out, ...options }) => {
     const result = await benchKernels(options, (line) => console.log(line));
-    if (options.json !== undefined)
-      await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+    await writeResult(result, json, out, plotKernels(result));
+    if (!allCorrect(result)) process.exitCode = 1;
+  });
+
+program
+  .command('sweep')
+  .description('how the cost of kernels grows with each size, beside how the work grows')
+  .option('--threads <n>', 'threads', Number, 1)
+  .option('--only <text>', 'only sweeps that contain this, such as miGradient or "over batch"', '')
+  .option('--rounds <n>', 'rounds that count', Number, 9)
+  .option('--json <file>', 'write the result as JSON')
+  .option('--out <folder>', 'write sweep.json and the plot sweep.svg')
+  .action(async ({ json, out, ...options }) => {
+    const result = await benchSweeps(options, (line) => console.log(line));
+    await writeResult(result, json, out, { 'sweep.svg': plotSweeps(result) });
   });
 
 program
@@ -61,5 +80,19 @@ program
   .action(async ({ net, batch, rounds }) =>
     console.log(JSON.stringify(await benchEventLoop(net, batch, rounds))),
   );
+
+/** Writes the result to a file, and to a folder with its plots, where either is named. */
+async function writeResult(
+  result: { readonly bench: string },
+  file: string | undefined,
+  folder: string | undefined,
+  plots: Readonly<Record<string, string>>,
+): Promise<void> {
+  const text = `${JSON.stringify(result, null, 2)}\n`;
+  if (file !== undefined) await writeFileAtomic(file, text);
+  if (folder === undefined) return;
+  for (const [name, content] of Object.entries({ ...plots, [`${result.bench}.json`]: text }))
+    await writeFileAtomic(join(folder, name), content);
+}
 
 await program.parseAsync();

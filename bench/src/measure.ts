@@ -17,13 +17,18 @@ export interface Timing {
  * Times candidates interleaved: every round runs each in turn, so that a slow spell of the machine hits them all. Each
  * run that counts follows one that does not, which brings back what the others have pushed out of the caches (after a
  * pause of seconds, a network's weights take twice as long). The first round warms up and is not counted.
+ *
+ * @param pause milliseconds before each candidate: thread pools of others spin for a while after a run
  */
-export async function measure(candidates: readonly Candidate[], rounds: number): Promise<Timing[]> {
+export async function measure(
+  candidates: readonly Candidate[],
+  rounds: number,
+  pause: number,
+): Promise<Timing[]> {
   const times = new Map<string, number[]>(candidates.map(({ name }) => [name, []]));
   for (let round = 0; round <= rounds; round++) {
     for (const { name, run } of candidates) {
-      // Thread pools spin for a while after a run; the next candidate starts when they sleep.
-      await sleep(30);
+      if (pause > 0) await sleep(pause);
       await run();
       const elapsed = await run();
       if (round > 0) times.get(name)!.push(elapsed);
@@ -42,4 +47,11 @@ export function medianOf(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b);
   const middle = sorted.length >> 1;
   return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
+}
+
+/** Milliseconds a call takes that blocks. */
+export function timedSync(action: () => unknown): number {
+  const start = performance.now();
+  action();
+  return performance.now() - start;
 }

@@ -1,26 +1,20 @@
-import { type ChildProcessByStdio, execFileSync, spawn } from 'node:child_process';
-import { createInterface } from 'node:readline';
-import type { Readable, Writable } from 'node:stream';
+import { execFileSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { LineProcess, numberIn } from './line-process.js';
 
 /** Interpreters to look for torch in: the one asked for, the one on the path, Debian's. */
 const INTERPRETERS = [process.env['UNITSCOPE_PYTHON'], 'python3', '/usr/bin/python3'].filter(
   (path) => path !== undefined,
 );
 
-interface Answer {
-  readonly methods?: readonly string[];
-  readonly torch?: string;
-  readonly captum?: string | null;
-  readonly ms?: number;
-}
+export const NO_PEER =
+  'no python3 with torch found (apt-get install python3-torch, or name one in UNITSCOPE_PYTHON)';
 
-/** A Python process that times torch's and Captum's versions of what we do, one command at a time. */
+/** A Python process that times torch's versions of what we do, one command at a time. */
 export class Peer {
-  readonly #process: ChildProcessByStdio<Writable, Readable, null>;
-  readonly #lines: AsyncIterator<string>;
+  readonly #process: LineProcess;
 
-  private constructor(python: string, threads: number) {
+  private constructor(python: string, script: string) {
     // Freed memory stays with the process, so that torch is not timed with page faults: malloc's own knobs.
     const env = {
       ...process.env,
@@ -28,17 +22,16 @@ export class Peer {
       MALLOC_MMAP_THRESHOLD_: '4294967296',
       OMP_WAIT_POLICY: 'PASSIVE',
     };
-    const script = fileURLToPath(new URL('../peers/torch_explain.py', import.meta.url));
-    this.#process = spawn(python, [script, String(threads)], { stdio: ['pipe', 'pipe', 'inherit'], env });
-    this.#lines = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
+    const path = fileURLToPath(new URL(`../peers/${script}.py`, import.meta.url));
+    this.#process = new LineProcess('the torch peer', python, [path], env);
   }
 
-  /** The peer, if some python3 of this machine can import torch. */
-  static find(threads: number): Peer | undefined {
+  /** The peer of this name in `peers/`, if some python3 of this machine can import torch. */
+  static find(script: string): Peer | undefined {
     for (const python of INTERPRETERS) {
       try {
         execFileSync(python, ['-c', 'import torch'], { stdio: 'ignore' });
-        return new Peer(python, threads);
+        return new Peer(python, script);
       } catch {
         // The next one may have it.
       }
@@ -46,24 +39,17 @@ export class Peer {
     return undefined;
   }
 
-  async prepare(net: string, batch: number): Promise<Answer> {
-    return this.#ask({ net, batch });
+  /** Makes something ready to be run; the answer says at least which runs there are. */
+  async prepare(command: object): Promise<object> {
+    return this.#process.ask(JSON.stringify(command));
   }
 
-  async run(method: string): Promise<number> {
-    const { ms } = await this.#ask({ run: method });
-    if (ms === undefined) throw new Error(`the torch peer did not time ${method}`);
-    return ms;
+  /** Milliseconds of one run, on so many threads. */
+  async run(name: string, threads: number): Promise<number> {
+    return numberIn(await this.#process.ask(JSON.stringify({ run: name, threads })), 'ms');
   }
 
   close(): void {
-    this.#process.stdin.end();
-  }
-
-  async #ask(command: object): Promise<Answer> {
-    this.#process.stdin.write(`${JSON.stringify(command)}\n`);
-    const line = await this.#lines.next();
-    if (line.done === true) throw new Error('the torch peer ended');
-    return JSON.parse(line.value);
+    this.#process.close();
   }
 }

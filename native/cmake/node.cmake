@@ -3,7 +3,7 @@ if(NOT CMAKE_JS_INC)
   message(FATAL_ERROR "US_NODE needs cmake-js: run `npx cmake-js compile` in native/, or configure with -DUS_NODE=OFF")
 endif()
 
-set(napi_sources ${US_KERNELS} arguments job addon)
+set(napi_sources ${US_KERNELS} arguments device_memory job addon)
 list(TRANSFORM napi_sources PREPEND ${US_SOURCE_DIR}/napi/)
 list(TRANSFORM napi_sources APPEND .cpp)
 add_library(unitscope_node SHARED ${napi_sources} ${US_OBJECTS} ${CMAKE_JS_SRC})

@@ -100,6 +100,13 @@ class OnBackend {
   T* memory_;
 };
 
+/// For comparisons that tell zeros of both signs apart, and NaN from NaN.
+inline std::uint32_t bits_of(float value) {
+  std::uint32_t bits = 0;
+  std::memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
 /// A small seeded generator, so that a failure can be run again.
 class Generator {
  public:
@@ -125,3 +132,7 @@ void test_template_mask(Report& report, us_backend backend);
 void test_mutual_information(Report& report, us_backend backend);
 void test_iou_counts(Report& report, us_backend backend);
 void test_top_quantile(Report& report, us_backend backend);
+void test_maps(Report& report, us_backend backend);
+void test_products(Report& report, us_backend backend);
+void test_graph_em_step(Report& report, us_backend backend);
+void test_optimizers(Report& report, us_backend backend);

@@ -59,9 +59,16 @@ void test_wrong_pointers(Report& report) {
   report.check(us_max_pool(&kCpu, nullptr, x.data(), y.data(), switches.data()) == US_INVALID_ARGUMENT, "no params");
   report.check(us_max_pool(&kCpu, &params, nullptr, y.data(), switches.data()) == US_INVALID_ARGUMENT, "no x");
   report.check(us_max_pool(&kCpu, &params, x.data(), x.data() + 15, switches.data()) == US_INVALID_ARGUMENT, "y inside x");
-  report.check(us_max_pool_backward(&kCpu, &params, x.data(), y.data(), x.data()) == US_INVALID_ARGUMENT, "dx is x");
+  report.check(us_max_pool_backward(&kCpu, &params, US_SIGNAL_RULE_NONE, x.data(), y.data(), x.data()) == US_INVALID_ARGUMENT, "dx is x");
+  const auto rule = static_cast<us_signal_rule>(4);
+  float dx[16];
+  report.check(us_max_pool_backward(&kCpu, &params, rule, x.data(), y.data(), dx) == US_INVALID_ARGUMENT, "no such rule");
   const auto mode = static_cast<us_unpool_mode>(2);
-  report.check(us_unpool(&kCpu, &params, mode, y.data(), switches.data(), x.data()) == US_INVALID_ARGUMENT, "no such mode");
+  report.check(us_unpool(&kCpu, &params, mode, US_SIGNAL_RULE_NONE, y.data(), switches.data(), x.data()) == US_INVALID_ARGUMENT, "no such mode");
+  for (const us_signal_rule masked : {US_SIGNAL_RULE_GRADIENT, US_SIGNAL_RULE_GUIDED, rule}) {
+    report.check(us_unpool(&kCpu, &params, US_UNPOOL_ACCUMULATE, masked, y.data(), switches.data(), x.data()) == US_INVALID_ARGUMENT,
+                 "unpool with a rule that needs x");
+  }
   us_pool2d_params empty = params;
   empty.planes = 0;
   report.check(us_max_pool(&kCpu, &empty, nullptr, nullptr, nullptr) == US_OK, "an empty batch needs no memory");
@@ -90,6 +97,9 @@ void test_output_sizes(Report& report) {
 
 void test_names(Report& report) {
   report.check(header_abi_version() == US_ABI_VERSION, "the header is C");
+  report.check(us_check_abi(US_ABI_VERSION) == US_OK, "the library's own binary interface is taken");
+  report.check(us_check_abi(US_ABI_VERSION + 1) == US_UNSUPPORTED, "another binary interface is refused");
+  report.check(us_last_error_message()[0] != '\0', "another binary interface has a message");
   report.check(std::string(us_kernel_name(US_KERNEL_MAX_POOL)) == "max_pool", "kernels have names");
   report.check(us_kernel_name(US_KERNEL_COUNT) == nullptr, "what is no kernel has none");
   report.check(us_backend_name(US_BACKEND_COUNT) == nullptr, "what is no back end has no name");

@@ -26,6 +26,10 @@ int main(int count, char** arguments) {
   test_mutual_information(report, chosen);
   test_iou_counts(report, chosen);
   test_top_quantile(report, chosen);
+  test_maps(report, chosen);
+  test_products(report, chosen);
+  test_graph_em_step(report, chosen);
+  test_optimizers(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

@@ -65,8 +65,9 @@ struct Filter {
   double log_p(std::size_t b, std::size_t t) const { return score(b, t) - z[t]; }
   double ratio(std::size_t b, std::size_t t) const { return log_p(b, t) - evidence[b]; }
   double weight(std::size_t b, std::size_t t) const { return prior(params, t, sizes.cells) * std::exp(log_p(b, t)); }
+  /// What r_T(x) is summed from; 1 stands for the logarithms, where a relative error of their sum becomes absolute.
   double terms(std::size_t b, std::size_t t) const {
-    return std::fabs(score(b, t)) + std::fabs(z[t]) + std::fabs(evidence[b]);
+    return 1 + std::fabs(score(b, t)) + std::fabs(z[t]) + std::fabs(evidence[b]);
   }
 
   us_mi_params params;

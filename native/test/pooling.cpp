@@ -56,6 +56,16 @@ void compare_sums(Report& report, const std::string& what, const GuardedArray<fl
   report.check(actual.is_intact(), "%s: wrote outside its output", what.c_str());
 }
 
+/// Whether `actual` is the rule applied to the finished sums, bit for bit.
+void check_ruled(Report& report, const std::string& what, us_signal_rule rule, const std::vector<float>& x,
+                 const GuardedArray<float>& sums, const GuardedArray<float>& actual) {
+  report.check(actual.is_intact(), "%s: wrote outside its output", what.c_str());
+  std::vector<float> expected(x.size());
+  for (std::size_t i = 0; i < x.size(); ++i) expected[i] = reference_signal(rule, sums[i], x[i]);
+  report.check(x.empty() || std::memcmp(actual.data(), expected.data(), actual.bytes()) == 0, "%s: is not the rule of the sums",
+               what.c_str());
+}
+
 void run_problem(Report& report, us_backend backend, const Problem& problem) {
   const us_execution execution{backend, problem.threads, nullptr};
   const us_pool2d_params& params = problem.params;
@@ -94,24 +104,34 @@ void run_problem(Report& report, us_backend backend, const Problem& problem) {
       const OnBackend<float> from(execution, guarded_dy);
       const OnBackend<std::uint8_t> by(execution, switches);
       const OnBackend<float> to(execution, unpooled[mode]);
-      status = us_unpool(&execution, &params, mode, from.get(), by.get(), to.get());
+      status = us_unpool(&execution, &params, mode, US_SIGNAL_RULE_NONE, from.get(), by.get(), to.get());
     }
     if (!report.check(status == US_OK, "unpool %s: %s", name.c_str(), us_last_error_message())) return;
     compare_sums(report, (mode == US_UNPOOL_ACCUMULATE ? "unpool " : "unpool overwriting ") + name, unpooled[mode],
                  reference_unpool(params, mode == US_UNPOOL_OVERWRITE, dy, pooled.switches));
   }
 
-  GuardedArray<float> gradient(cells, problem.shift);
-  {
-    const OnBackend<float> from(execution, guarded_x);
-    const OnBackend<float> signal(execution, guarded_dy);
-    const OnBackend<float> to(execution, gradient);
-    status = us_max_pool_backward(&execution, &params, from.get(), signal.get(), to.get());
+  GuardedArray<float>& sums = unpooled[US_UNPOOL_ACCUMULATE];
+  for (const us_signal_rule rule : {US_SIGNAL_RULE_NONE, US_SIGNAL_RULE_GRADIENT, US_SIGNAL_RULE_GUIDED, US_SIGNAL_RULE_DECONVNET}) {
+    GuardedArray<float> gradient(cells, problem.shift);
+    {
+      const OnBackend<float> from(execution, guarded_x);
+      const OnBackend<float> signal(execution, guarded_dy);
+      const OnBackend<float> to(execution, gradient);
+      status = us_max_pool_backward(&execution, &params, rule, from.get(), signal.get(), to.get());
+    }
+    if (!report.check(status == US_OK, "max_pool_backward %s: %s", name.c_str(), us_last_error_message())) return;
+    check_ruled(report, "max_pool_backward rule " + std::to_string(rule) + " " + name, rule, x, sums, gradient);
   }
-  if (!report.check(status == US_OK, "max_pool_backward %s: %s", name.c_str(), us_last_error_message())) return;
-  report.check(gradient.is_intact(), "max_pool_backward %s: wrote outside its output", name.c_str());
-  report.check(cells == 0 || std::memcmp(gradient.data(), unpooled[US_UNPOOL_ACCUMULATE].data(), gradient.bytes()) == 0,
-               "max_pool_backward %s: differs from unpool", name.c_str());
+  GuardedArray<float> reconstruction(cells, problem.shift);
+  {
+    const OnBackend<float> from(execution, guarded_dy);
+    const OnBackend<std::uint8_t> by(execution, switches);
+    const OnBackend<float> to(execution, reconstruction);
+    status = us_unpool(&execution, &params, US_UNPOOL_ACCUMULATE, US_SIGNAL_RULE_DECONVNET, from.get(), by.get(), to.get());
+  }
+  if (!report.check(status == US_OK, "unpool rectified %s: %s", name.c_str(), us_last_error_message())) return;
+  check_ruled(report, "unpool rectified " + name, US_SIGNAL_RULE_DECONVNET, x, sums, reconstruction);
 }
 
 us_pool2d_params make_params(std::int64_t planes, int height, int width) {
@@ -224,7 +244,8 @@ void test_bad_switches(Report& report) {
       const bool in_padding = (window < 2 && value < 3) || (window % 2 == 0 && value % 3 == 0);
       const us_status expected = value >= 9 || in_padding ? US_BAD_INPUT : US_OK;
       report.check(us_pool2d_check_switches(&params, switches.data()) == expected, "check of switch %d in window %zu", value, window);
-      report.check(us_unpool(&execution, &params, US_UNPOOL_ACCUMULATE, y.data(), switches.data(), x.data()) == expected,
+      report.check(us_unpool(&execution, &params, US_UNPOOL_ACCUMULATE, US_SIGNAL_RULE_NONE, y.data(), switches.data(),
+                             x.data()) == expected,
                    "unpool of switch %d in window %zu", value, window);
     }
   }

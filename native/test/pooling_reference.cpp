@@ -62,3 +62,18 @@ SumReference reference_unpool(const us_pool2d_params& params, bool overwrite, co
   }
   return result;
 }
+
+float reference_signal(us_signal_rule rule, float signal, float x) {
+  const bool active = x > 0;
+  const float rectified = signal > 0 || std::isnan(signal) ? signal : 0;
+  switch (rule) {
+    case US_SIGNAL_RULE_GRADIENT:
+      return active ? signal : 0;
+    case US_SIGNAL_RULE_GUIDED:
+      return active ? rectified : 0;
+    case US_SIGNAL_RULE_DECONVNET:
+      return rectified;
+    default:
+      return signal;
+  }
+}

@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "unitscope/pool2d.h"
+#include "unitscope/signal_rule.h"
 
 // The definitions, in double, sharing nothing with the library but the params struct.
 
@@ -21,3 +22,6 @@ struct SumReference {
 PooledReference reference_max_pool(const us_pool2d_params& params, const std::vector<float>& x);
 SumReference reference_unpool(const us_pool2d_params& params, bool overwrite, const std::vector<float>& y,
                               const std::vector<std::uint8_t>& switches);
+
+/// What the ReLU that made x lets through of the signal.
+float reference_signal(us_signal_rule rule, float signal, float x);

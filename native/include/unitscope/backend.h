@@ -11,10 +11,18 @@
 #include "unitscope/mi_gradient.h"
 #include "unitscope/mi_loss.h"
 #include "unitscope/pool2d.h"
+#include "unitscope/signal_rule.h"
 #include "unitscope/status.h"
 #include "unitscope/template_scores.h"
 #include "unitscope/top_quantile.h"
 #include "unitscope/unpool.h"
+#include "unitscope/argmax_maps.h"
+#include "unitscope/cosine_similarity.h"
+#include "unitscope/map_moments.h"
+#include "unitscope/matmul.h"
+#include "unitscope/graph_em_step.h"
+#include "unitscope/sgd_step.h"
+#include "unitscope/adam_step.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -54,8 +54,9 @@ typedef struct us_mi_released {
  *   dx        [batch, channels, size, size], written in full
  *
  * Sums are in double and rounded once: within 2^-24 of the value and 2^-36 of tau times the sum over T of
- * p(T) p(x|T) (|score| + |log Z_T| + |log p(x)| + |sum_x' p(x'|T) r_T(x')|). A filter with a map that holds NaN or an infinity gets NaN; in released so does the filter whose masks it lends. The arrays are dense,
- * belong to the caller and must not overlap.
+ * p(T) p(x|T) (|score| + |log Z_T| + |log p(x)| + |sum_x' p(x'|T) r_T(x')|). A filter with a map that holds NaN or an
+ * infinity gets NaN; in released so does the filter that borrows its masks, but an infinity may spoil only the images
+ * of its own kind, those of the category or the others. The arrays are dense, belong to the caller and must not overlap.
  */
 US_API us_status us_mi_gradient(const us_execution* execution, const us_mi_params* params, us_mi_mode mode,
                                 const us_mi_released* released, const float* x, const uint8_t* targets,

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, an enum, the list of kernels or the meaning of an argument changes. */
-#define US_ABI_VERSION 1
+#define US_ABI_VERSION 2
 
 typedef enum us_status {
   US_OK = 0,
@@ -26,8 +26,15 @@ typedef enum us_status {
   US_INTERNAL = 6 /* a failure of the device or of this library */
 } us_status;
 
-/* The US_ABI_VERSION the library was built with. Compare before calling anything else. */
+/* The US_ABI_VERSION the library was built with. */
 US_API int32_t us_abi_version(void);
+
+/*
+ * The first call of a program: `if (us_check_abi(US_ABI_VERSION) != US_OK)` puts the number that it was compiled with
+ * beside the library's. US_UNSUPPORTED if they differ; then call nothing but us_last_error_message. The library's soname
+ * is libunitscope.so.<US_ABI_VERSION>, so only a program that opens a file by name can meet another.
+ */
+US_API us_status us_check_abi(int32_t abi_version);
 
 /* The name of a status, such as "invalid-argument". Never NULL. */
 US_API const char* us_status_name(us_status status);

@@ -14,7 +14,7 @@ extern "C" {
  *   scores[b,c,T] = sum_ij x[b,c,i,j] * T_ij = tau * (correlation of x[b,c] with the cone - sum of x[b,c])
  *   cone(d) = max(2 - beta * |d|_1 / n, 0)
  *
- * Computed in double by running sums, in about 30 additions per cell whatever the cone's width, and rounded once: within
+ * Computed in double by running sums, in as many additions per cell whatever the cone's width, and rounded once: within
  * 2^-24 of the score and 2^-36 tau sum|x| of the exact value. A map that holds NaN or an infinity has only NaN scores.
  *
  *   x       [batch, channels, size, size]

@@ -3,6 +3,7 @@
 
 #include "unitscope/execution.h"
 #include "unitscope/pool2d.h"
+#include "unitscope/signal_rule.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -21,7 +22,10 @@ typedef enum us_unpool_mode {
 /*
  * Puts every value back where its switch says; all other cells are 0.
  *
- *   x[p,cell] = sum over the windows whose switch is the cell of y[p,oy,ox]
+ *   x[p,cell] = rule(sum over the windows whose switch is the cell of y[p,oy,ox])
+ *
+ * The rule is US_SIGNAL_RULE_NONE or US_SIGNAL_RULE_DECONVNET, which rectifies the reconstruction. The other rules need
+ * the pooling's input: see us_max_pool_backward.
  *
  * The terms are added in row-major order of the windows, so the sum is the same on every back end, with any number of
  * threads. On the CPU a switch outside its window is US_BAD_INPUT and x is undefined; on a device it is ignored, see
@@ -34,7 +38,7 @@ typedef enum us_unpool_mode {
  * The arrays are dense, belong to the caller and must not overlap.
  */
 US_API us_status us_unpool(const us_execution* execution, const us_pool2d_params* params, us_unpool_mode mode,
-                           const float* y, const uint8_t* switches, float* x);
+                           us_signal_rule rule, const float* y, const uint8_t* switches, float* x);
 
 #ifdef __cplusplus
 }

@@ -30,6 +30,14 @@ const char* us_last_error_message(void) { return us::last_message; }
 
 int32_t us_abi_version(void) { return US_ABI_VERSION; }
 
+us_status us_check_abi(int32_t abi_version) {
+  if (abi_version == US_ABI_VERSION) return US_OK;
+  return us::fail(US_UNSUPPORTED,
+                  "the program was built for binary interface %d, this library has %d; build the program with the "
+                  "library's own headers",
+                  abi_version, US_ABI_VERSION);
+}
+
 const char* us_status_name(us_status status) {
   switch (status) {
     case US_OK:

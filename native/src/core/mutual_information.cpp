@@ -92,13 +92,13 @@ us_status check_mode(us_mi_mode mode, const us_mi_released* released, const floa
 
 Cone cone_of(const us_mi_params& params) {
   const double step = params.beta / params.size;
-  const auto height = [&](std::int64_t distance) { return 2 - step * static_cast<double>(distance); };
-  const std::int64_t farthest = 2 * (static_cast<std::int64_t>(params.size) - 1);
-  std::int64_t radius = 0;
-  while (radius < farthest && height(radius + 1) > kNothing) ++radius;
-  const double foot = height(radius);
-  const double inner_ring = height(radius - 1) - 2 * foot;
-  return {params.size, radius, step, foot, std::fabs(inner_ring) < kNothing ? 0 : inner_ring};
+  const auto value = [&](std::int64_t distance) { return 2 - step * static_cast<double>(distance); };
+  const std::int64_t beyond = 2 * static_cast<std::int64_t>(params.size) - 1;
+  std::int64_t height = 1;
+  while (height < beyond && value(height) > kNothing) ++height;
+  if (value(height) > kNothing) return {params.size, height, step, 1, value(height)};
+  const double share = value(height - 1) / step;
+  return {params.size, height, step, share > 1 - kNothing ? 1 : share, 0};
 }
 
 us_status check_template_scores(const us_mi_params* params, const float* x, float* scores) {

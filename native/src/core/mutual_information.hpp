@@ -6,15 +6,18 @@
 
 namespace us {
 
-/// The cone max(2 - beta |d|_1 / n, 0), cut to the distances that occur in a map, and its second differences along the
-/// vertical: on the row of the cone's tip minus twice its slope, elsewhere only on the two rings at its foot. Computed
-/// outside the instruction sets' code, so that all of them work with the same numbers.
+/// The cone max(2 - beta |d|_1 / n, 0) over the distances that occur in a map, as a sum of pyramids of whole height,
+/// pyramid_k(d) = max(k - |d|_1, 0):
+///
+///   cone(d) = level + step * (share * pyramid_height(d) + (1 - share) * pyramid_(height - 1)(d))
+///
+/// Computed outside the instruction sets' code, so that all of them work with the same numbers.
 struct Cone {
   std::int64_t size;
-  std::int64_t radius;  // the largest distance where the cone is above 0
+  std::int64_t height;  // 1 to 2n - 1, where no distance of a map reaches the foot
   double step;          // from one distance to the next
-  double foot;          // the cone's height at `radius`
-  double inner_ring;    // the second difference at distance `radius`; at radius + 1 it is `foot`
+  double share;         // above 0 and at most 1; 1 where the foot lies on a cell
+  double level;         // above 0 only where the foot lies beyond every distance
 };
 
 Cone cone_of(const us_mi_params& params);

@@ -151,10 +151,14 @@ us_status check_max_pool(const us_pool2d_params* params, const float* x, float* 
                          {"switches", switches, counts.windows, true}});
 }
 
-us_status check_unpool(const us_pool2d_params* params, us_unpool_mode mode, const float* y, const uint8_t* switches,
-                       float* x) {
+us_status check_unpool(const us_pool2d_params* params, us_unpool_mode mode, us_signal_rule rule, const float* y,
+                       const uint8_t* switches, float* x) {
   if (mode != US_UNPOOL_ACCUMULATE && mode != US_UNPOOL_OVERWRITE) {
     return fail(US_INVALID_ARGUMENT, "unpool mode %d is unknown; there are 0 (accumulate) and 1 (overwrite)", (int)mode);
+  }
+  if (rule != US_SIGNAL_RULE_NONE && rule != US_SIGNAL_RULE_DECONVNET) {
+    return fail(US_INVALID_ARGUMENT, "unpool has no signal rule %d, only 0 (none) and 3 (deconvnet); the others need x: max_pool_backward",
+                (int)rule);
   }
   const us_status status = check_pool2d(params);
   if (status != US_OK) return status;
@@ -164,7 +168,12 @@ us_status check_unpool(const us_pool2d_params* params, us_unpool_mode mode, cons
                          {"x", x, counts.cells * kFloat, true}});
 }
 
-us_status check_max_pool_backward(const us_pool2d_params* params, const float* x, const float* dy, float* dx) {
+us_status check_max_pool_backward(const us_pool2d_params* params, us_signal_rule rule, const float* x, const float* dy,
+                                  float* dx) {
+  if (rule < US_SIGNAL_RULE_NONE || rule > US_SIGNAL_RULE_DECONVNET) {
+    return fail(US_INVALID_ARGUMENT, "signal rule %d is unknown; there are 0 (none), 1 (gradient), 2 (guided), 3 (deconvnet)",
+                (int)rule);
+  }
   const us_status status = check_pool2d(params);
   if (status != US_OK) return status;
   const Counts counts = counts_of(*params);

@@ -30,6 +30,8 @@ struct PoolAxis {
 
   /// One past the last kernel index of the window that lies on the plane.
   [[gnu::always_inline]] std::int64_t last(std::int64_t window) const {
+    // Almost every window: spares the division.
+    if (start(window) + (kernel - 1) * dilation < size) return kernel;
     const std::int64_t end = ceil_divide(size - start(window), dilation);
     return end < kernel ? end : kernel;
   }

@@ -10,10 +10,12 @@ namespace us::cpu {
 namespace baseline {
 extern const KernelSet kernel_set;
 }
-#ifdef US_X86_64
+#ifdef US_HAS_AVX2
 namespace avx2 {
 extern const KernelSet kernel_set;
 }
+#endif
+#ifdef US_HAS_AVX512
 namespace avx512 {
 extern const KernelSet kernel_set;
 }
@@ -33,9 +35,11 @@ struct Choice {
 
 Choice choose() {
   const Candidate candidates[] = {
-#ifdef US_X86_64
+#ifdef US_HAS_AVX512
       {&avx512::kernel_set, __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
                                 __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")},
+#endif
+#ifdef US_HAS_AVX2
       {&avx2::kernel_set, __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")},
 #endif
       {&baseline::kernel_set, true},

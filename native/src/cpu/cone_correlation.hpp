@@ -7,172 +7,189 @@
 namespace us::cpu::US_ISA {
 namespace {
 
-/// Correlates maps with the cone, one map per lane: out[i,j] = sum of in[i',j'] cone(|i - i'| + |j - j'|).
+/// Sums maps under all templates, one map per lane, in a number of additions per cell that does not depend on n.
 ///
-/// From row to row the cone's second difference is a bar on the row of its tip and two rings (|i'| + |j'| constant) at
-/// its foot. The bar is a difference of running sums along the row, each ring eight of running sums along the diagonals,
-/// so a cell costs the same however wide the cone is; adding the differences up twice gives the correlation.
+/// Any function f of |i| + |j| satisfies the wave equation f(i+1,j) + f(i-1,j) = f(i,j-1) + f(i,j+1) off the two axes.
+/// On them the sides differ by f(d-1) - f(d+1), d being the distance from the origin and not 0, with opposite signs on
+/// the two; for a pyramid of height k that is 2 below d = k and 1 at k. So the correlation c of a map x with the
+/// pyramid follows row from row,
+///
+///   c(i+1,j) = c(i,j-1) + c(i,j+1) - c(i-1,j) + column(i,j) - row(i,j)
+///
+/// where row(i,j) = sum_j' x(i,j') weight(|j-j'|) is the difference of two running sums, and column(i,j) likewise; the
+/// cell itself, which is in both, cancels. c has to be known above and beside the map too, as far as it is not 0 and
+/// still reaches the map. A rounding error spreads as the wave does, with its size unchanged: what reaches a cell is at
+/// most one error of each cell of the quadrant above, of the size of 2^-53 sum|x|.
 class ConeCorrelation {
  public:
-  explicit ConeCorrelation(const Cone& cone) : cone_(cone) {}
+  ConeCorrelation(const Cone& cone, double tau)
+      : cone_(cone), tau_(tau), scale_(tau * cone.step), level_(tau * cone.level) {}
 
   void layout(Arena& arena) {
     const std::int64_t n = cone_.size;
-    const std::int64_t steps = (n + cone_.radius) * n * kCorners;
-    inner_ = arena.take<std::int32_t>(cone_.inner_ring != 0 ? steps : 0);
-    outer_ = arena.take<std::int32_t>(steps);
-    falling_ = arena.take<Doubles>(n * n + 1);
-    rising_ = arena.take<Doubles>(n * n + 1);
-    along_ = arena.take<Doubles>(n + 1);
-    previous_ = arena.take<Doubles>(n);
-    current_ = arena.take<Doubles>(n);
+    const std::int64_t row = n + 2 * (cone_.height + 1);
+    const bool mixed = cone_.share != 1;
+    along_ = arena.take<Doubles>(row);
+    columns_ = arena.take<Doubles>((n + kMargins) * n);
+    along_ahead_ = mixed ? arena.take<Doubles>(row) : along_;
+    along_behind_ = mixed ? arena.take<Doubles>(row) : along_;
+    columns_ahead_ = mixed ? arena.take<Doubles>((n + kMargins) * n) : columns_;
+    columns_behind_ = mixed ? arena.take<Doubles>((n + kMargins) * n) : columns_;
+    for (Doubles*& wave : waves_) wave = arena.take<Doubles>(n + 2 * cone_.height);
   }
 
-  /// Finds where the rings' edges begin and end, once for all maps.
-  void prepare() {
-    if (cone_.radius > 0 && cone_.inner_ring != 0) find_edges(cone_.radius, inner_);
-    find_edges(cone_.radius + 1, outer_);
-  }
-
-  /// `in` and `out` have n^2 elements and may not be the same.
-  void run(const Doubles* in, Doubles* out) {
+  /// out[T] = sum_ij in[ij] T_ij - tau * extra for the n^2 positive templates T. `in` and `out` have n^2 elements and
+  /// may not be the same. Returns sum_ij in[ij] + extra. NaN or an infinity in a lane of `in` makes the whole lane NaN.
+  Doubles run(const Doubles* in, Doubles extra, Doubles* out) {
     const std::int64_t n = cone_.size;
-    sum_diagonals(in);
-    for (std::int64_t j = 0; j < n; ++j) previous_[j] = current_[j] = Doubles{};
-    for (std::int64_t row = -(cone_.radius + 1); row < n - 1; ++row) {
-      if (row >= 0) sum_row(in + row * n);
-      for (std::int64_t j = 0; j < n; ++j) {
-        const Doubles change = second_difference(in, row, j);
-        const Doubles next = current_[j] + (current_[j] - previous_[j]) + change;
-        previous_[j] = current_[j];
-        current_[j] = next;
-        if (row >= -1) out[(row + 1) * n + j] = next;
+    const std::int64_t height = cone_.height;
+    const Doubles sum = sum_columns(in);
+    // A sum that is not finite less itself is NaN.
+    const Doubles total = sum + extra + (sum - sum);
+    const Doubles rest = sum * level_ - total * tau_;
+    for (Doubles* const wave : waves_) fill(wave, n + 2 * height, Doubles{});
+    Doubles* current = waves_[0] + height;
+    Doubles* next = waves_[1] + height;
+    for (std::int64_t row = 1 - height; row < n; ++row) {
+      const std::int64_t not_zero = height - 1 + (row < 0 ? row : 0);
+      const std::int64_t reaches = n - 1 - row;
+      const std::int64_t beside = not_zero < reaches ? not_zero : reaches;
+      if (row > 0) {
+        sum_row(in + (row - 1) * n);
+        advance<true>(row - 1, beside, current, next);
+      } else {
+        advance<false>(row - 1, beside, current, next);
       }
+      if (row >= 0) {
+        Doubles* const to = out + row * n;
+        US_UNROLL
+        for (std::int64_t j = 0; j < n; ++j) to[j] = next[j] * scale_ + rest;
+      }
+      Doubles* const last = current;
+      current = next;
+      next = last;
     }
+    return total;
   }
 
  private:
-  // A ring has four edges, each the difference of two running sums. Those below the tip come first.
-  static constexpr std::int64_t kCorners = 8;
+  // Running sums S(t) = sum of the elements before t plus that of those up to t: 0 below t = 0, twice the whole sum
+  // from t = n on. sum_j' x(j') weight(|j-j'|) = S(j + height) - S(j - height).
+  static constexpr std::int64_t kMargin = 2;
+  static constexpr std::int64_t kMargins = 2 * kMargin;
 
-  Doubles second_difference(const Doubles* in, std::int64_t row, std::int64_t j) const {
-    const std::int64_t n = cone_.size;
-    const std::int64_t radius = cone_.radius;
-    const std::int64_t at = ((row + radius + 1) * n + j) * kCorners;
-    Doubles sum = ring(outer_ + at, row > 0) * cone_.foot;
-    if (radius > 0 && cone_.inner_ring != 0) sum += ring(inner_ + at, row > 0) * cone_.inner_ring;
-    if (row < 0) return sum;
-    if (radius == 0) return sum - in[row * n + j] * (2 * cone_.foot);
-    const std::int64_t first = j - radius + 1;
-    const std::int64_t last = j + radius;
-    const Doubles bar = along_[last < n ? last : n] - along_[first > 0 ? first : 0];
-    Doubles ends = Doubles{};
-    if (j - radius >= 0) ends += in[row * n + j - radius];
-    if (j + radius < n) ends += in[row * n + j + radius];
-    return sum - (bar * cone_.step + ends * cone_.foot) * 2.0;
+  static void fill(Doubles* to, std::int64_t count, Doubles value) {
+    for (std::int64_t i = 0; i < count; ++i) to[i] = value;
   }
 
-  /// The sum of the map over a ring around the cell, but for the ring's two cells on the cell's own row.
-  Doubles ring(const std::int32_t* corners, bool above) const {
-    Doubles sum = (falling_[corners[0]] - falling_[corners[1]]) + (rising_[corners[2]] - rising_[corners[3]]);
-    if (above) sum += (falling_[corners[4]] - falling_[corners[5]]) + (rising_[corners[6]] - rising_[corners[7]]);
-    return sum;
+  /// The sums of the columns, for t from -2 to n + 1.
+  const Doubles* column_sums(const Doubles* sums, std::int64_t t) const {
+    const std::int64_t last = cone_.size + 1;
+    return sums + ((t < -kMargin ? -kMargin : t > last ? last : t) + kMargin) * cone_.size;
   }
 
-  void sum_diagonals(const Doubles* in) {
+  /// Row i + 1 of the correlation from the two rows before, on the map's columns and `beside` to either side.
+  template <bool OnMap>
+  void advance(std::int64_t i, std::int64_t beside, const Doubles* current, Doubles* next) const {
     const std::int64_t n = cone_.size;
-    for (std::int64_t j = 0; j < n; ++j) falling_[j] = rising_[j] = in[j];
-    for (std::int64_t i = 1; i < n; ++i) {
-      const Doubles* const from = in + i * n;
-      Doubles* const falling = falling_ + i * n;
-      Doubles* const rising = rising_ + i * n;
-      falling[0] = from[0];
-      rising[n - 1] = from[n - 1];
-      for (std::int64_t j = 1; j < n; ++j) falling[j] = from[j] + falling[j - 1 - n];
-      for (std::int64_t j = 0; j < n - 1; ++j) rising[j] = from[j] + rising[j + 1 - n];
+    const std::int64_t height = cone_.height;
+    const Doubles* const below = column_sums(columns_ahead_, i + height);
+    const Doubles* const above = column_sums(columns_behind_, i - height);
+    const Doubles* const right = along_ahead_ + height + 1 + height;
+    const Doubles* const left = along_behind_ + height + 1 - height;
+    const Doubles whole = right[n];
+    US_UNROLL
+    for (std::int64_t j = -beside; j < 0; ++j) {
+      const Doubles wave = current[j - 1] + current[j + 1] - next[j];
+      next[j] = OnMap ? wave - right[j] : wave;
     }
-    // What lies outside the map.
-    falling_[n * n] = rising_[n * n] = Doubles{};
+    US_UNROLL
+    for (std::int64_t j = 0; j < n; ++j) {
+      const Doubles wave = (current[j - 1] + current[j + 1] - next[j]) + (below[j] - above[j]);
+      next[j] = OnMap ? wave - (right[j] - left[j]) : wave;
+    }
+    US_UNROLL
+    for (std::int64_t j = n; j < n + beside; ++j) {
+      const Doubles wave = current[j - 1] + current[j + 1] - next[j];
+      next[j] = OnMap ? wave - (whole - left[j]) : wave;
+    }
   }
 
+  /// Running sums of a row, for t from -height - 1 to n + height.
   void sum_row(const Doubles* in) {
-    along_[0] = Doubles{};
-    for (std::int64_t j = 0; j < cone_.size; ++j) along_[j + 1] = along_[j] + in[j];
-  }
-
-  void find_edges(std::int64_t ring, std::int32_t* to) const {
     const std::int64_t n = cone_.size;
-    for (std::int64_t row = -(cone_.radius + 1); row < n - 1; ++row) {
-      for (std::int64_t j = 0; j < n; ++j, to += kCorners) {
-        find_edge(row + 1, j - ring + 1, 1, ring - 1, to);
-        find_edge(row + 1, j + ring - 1, -1, ring, to + 2);
-        find_edge(row - ring, j, 1, ring, to + 4);
-        find_edge(row - ring + 1, j - 1, -1, ring - 1, to + 6);
-      }
+    const std::int64_t margin = cone_.height + 1;
+    Doubles* const to = along_ + margin;
+    Doubles sum{};
+    fill(along_, margin, sum);
+    // Two elements at a time, since every addition waits for the one before.
+    std::int64_t j = 0;
+    US_UNROLL
+    for (; j + 2 <= n; j += 2) {
+      const Doubles both = sum + (in[j] + in[j + 1]);
+      const Doubles longer = sum + in[j];
+      to[j] = sum + longer;
+      to[j + 1] = longer + both;
+      sum = both;
     }
+    if (j < n) {
+      const Doubles longer = sum + in[j];
+      to[j] = sum + longer;
+      sum = longer;
+    }
+    fill(to + n, margin, sum * 2.0);
+    if (along_ != along_ahead_) mix(along_, 1, n + 2 * margin, along_ahead_, along_behind_);
   }
 
-  /// The running sums at the end of a diagonal of `length` cells and before its start, as far as it is on the map.
-  void find_edge(std::int64_t row, std::int64_t column, std::int64_t direction, std::int64_t length, std::int32_t* to) const {
+  /// Running sums of every column; returns the sum of all.
+  Doubles sum_columns(const Doubles* in) {
     const std::int64_t n = cone_.size;
-    const std::int64_t entry = direction > 0 ? -column : column - n + 1;
-    const std::int64_t exit = direction > 0 ? n - column : column + 1;
-    std::int64_t begin = row < 0 ? -row : 0;
-    begin = entry > begin ? entry : begin;
-    std::int64_t end = n - row < length ? n - row : length;
-    end = exit < end ? exit : end;
-    const auto place = [&](std::int64_t step) {
-      const std::int64_t i = row + step;
-      const std::int64_t j = column + direction * step;
-      return static_cast<std::int32_t>(i >= 0 && i < n && j >= 0 && j < n ? i * n + j : n * n);
-    };
-    to[0] = begin < end ? place(end - 1) : static_cast<std::int32_t>(n * n);
-    to[1] = begin < end ? place(begin - 1) : static_cast<std::int32_t>(n * n);
+    Doubles total{};
+    fill(columns_, kMargin * n, Doubles{});
+    for (std::int64_t j = 0; j < n; ++j) columns_[kMargin * n + j] = in[j];
+    for (std::int64_t i = 1; i < n; ++i) {
+      Doubles* const to = columns_ + (kMargin + i) * n;
+      US_UNROLL
+      for (std::int64_t j = 0; j < n; ++j) to[j] = to[j - n] + (in[(i - 1) * n + j] + in[i * n + j]);
+    }
+    for (std::int64_t j = 0; j < n; ++j) {
+      Doubles* const to = columns_ + (kMargin + n) * n + j;
+      to[0] = to[n] = to[-n] + in[(n - 1) * n + j];
+      total += to[0];
+    }
+    if (columns_ != columns_ahead_) mix(columns_, n, (n + kMargins) * n, columns_ahead_, columns_behind_);
+    return total * 0.5;
+  }
+
+  /// The sums for two pyramids at once: the lower one's lie one element nearer.
+  void mix(const Doubles* sums, std::int64_t stride, std::int64_t length, Doubles* ahead, Doubles* behind) const {
+    const double high = cone_.share;
+    const double low = 1 - high;
+    for (std::int64_t i = 0; i < stride; ++i) {
+      ahead[i] = sums[i];
+      behind[length - stride + i] = sums[length - stride + i];
+    }
+    US_UNROLL
+    for (std::int64_t i = stride; i < length; ++i) {
+      const Doubles here = sums[i];
+      const Doubles before = sums[i - stride];
+      ahead[i] = here * high + before * low;
+      behind[i - stride] = before * high + here * low;
+    }
   }
 
   Cone cone_;
-  std::int32_t* inner_ = nullptr;
-  std::int32_t* outer_ = nullptr;
-  Doubles* falling_ = nullptr;
-  Doubles* rising_ = nullptr;
+  double tau_;
+  double scale_;
+  double level_;
   Doubles* along_ = nullptr;
-  Doubles* previous_ = nullptr;
-  Doubles* current_ = nullptr;
+  Doubles* columns_ = nullptr;
+  Doubles* along_ahead_ = nullptr;
+  Doubles* along_behind_ = nullptr;
+  Doubles* columns_ahead_ = nullptr;
+  Doubles* columns_behind_ = nullptr;
+  Doubles* waves_[2] = {};
 };
-
-/// One map per lane: lane l takes the n^2 floats at maps + l * distance. Lanes from `lanes` on are 0.
-inline void gather_maps(const float* maps, std::int64_t distance, std::int64_t lanes, std::int64_t cells, Doubles* to) {
-  if (lanes == kDoubleLanes) {
-    for (std::int64_t cell = 0; cell < cells; ++cell) {
-      Doubles values{};
-      for (std::int64_t lane = 0; lane < kDoubleLanes; ++lane) values[lane] = maps[lane * distance + cell];
-      to[cell] = values;
-    }
-    return;
-  }
-  for (std::int64_t cell = 0; cell < cells; ++cell) {
-    Doubles values{};
-    for (std::int64_t lane = 0; lane < lanes; ++lane) values[lane] = maps[lane * distance + cell];
-    to[cell] = values;
-  }
-}
-
-/// The opposite: element `cell` of lane l goes to maps + l * distance + cell.
-inline void scatter_maps(const Doubles* from, std::int64_t distance, std::int64_t lanes, std::int64_t cells, float* maps) {
-  if (lanes == kDoubleLanes) {
-    for (std::int64_t lane = 0; lane < kDoubleLanes; ++lane) {
-      for (std::int64_t cell = 0; cell < cells; ++cell) maps[lane * distance + cell] = static_cast<float>(from[cell][lane]);
-    }
-    return;
-  }
-  for (std::int64_t lane = 0; lane < lanes; ++lane) {
-    for (std::int64_t cell = 0; cell < cells; ++cell) maps[lane * distance + cell] = static_cast<float>(from[cell][lane]);
-  }
-}
-
-/// The sums of n^2 + 1 templates and of n^2 cells are the same two terms: tau * (correlation - total). A map with NaN or
-/// an infinity makes `total` such, and total - total spreads that to every cell.
-inline Doubles spoil(Doubles total) { return total - total; }
 
 }  // namespace
 }  // namespace us::cpu::US_ISA

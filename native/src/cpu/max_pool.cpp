@@ -18,13 +18,12 @@ struct Call {
 /// One item is one row of windows.
 class Worker {
  public:
-  explicit Worker(const Call& call) : call_(call), maxima_(call.axes) {}
+  explicit Worker(const Call& call) : call_(call), maxima_(call.axes, call.x, call.planes) {}
 
   void layout(Arena& arena) {
     maxima_.layout(arena);
     values_.layout(arena, call_.axes.x.out_size);
     switches_.layout(arena, call_.axes.x.out_size);
-    cells_ = arena.take<std::int32_t>(call_.axes.x.out_size + kSlack);
   }
 
   us_status run(std::int64_t begin, std::int64_t end) {
@@ -40,11 +39,10 @@ class Worker {
     maxima_.start_plane(plane);
     for (std::int64_t item = begin; item < end; ++item) {
       float* const values = values_.row();
-      maxima_.find(row, values, cells_);
-      std::uint8_t* const narrow = switches_.row();
-      for (std::int64_t column = 0; column < width; ++column) narrow[column] = static_cast<std::uint8_t>(cells_[column]);
+      std::uint8_t* const switches = switches_.row();
+      maxima_.find(row, values, switches);
       values_.advance(values);
-      switches_.advance(narrow);
+      switches_.advance(switches);
       if (++row == height) {
         row = 0;
         plane += plane_size;
@@ -61,7 +59,6 @@ class Worker {
   WindowMaxima maxima_;
   RowSink<float> values_;
   RowSink<std::uint8_t> switches_;
-  std::int32_t* cells_ = nullptr;
 };
 
 }  // namespace

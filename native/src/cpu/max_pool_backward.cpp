@@ -2,6 +2,7 @@
 
 #include "cpu/isa.hpp"
 #include "cpu/run_rows.hpp"
+#include "cpu/signal_rule.hpp"
 #include "cpu/unpooled_rows.hpp"
 #include "cpu/window_maxima.hpp"
 
@@ -11,6 +12,7 @@ namespace {
 struct Call {
   PoolAxes axes;
   std::int64_t planes;
+  us_signal_rule rule;
   const float* x;
   const float* dy;
   float* dx;
@@ -19,7 +21,7 @@ struct Call {
 /// One item is one row of dx. The switches of the windows that reach it are found on the way and never stored.
 class Worker {
  public:
-  explicit Worker(const Call& call) : call_(call), maxima_(call.axes), rows_(call.axes) {}
+  explicit Worker(const Call& call) : call_(call), maxima_(call.axes, call.x, call.planes), rows_(call.axes) {}
 
   void layout(Arena& arena) {
     maxima_.layout(arena);
@@ -43,12 +45,13 @@ class Worker {
       const auto load = [&](std::int64_t window_row, UnpooledRows::WindowRow into) {
         maxima_.find(window_row, unused_maxima_, into.switches);
         const float* const from = call_.dy + (plane * call_.axes.y.out_size + window_row) * windows;
-        __builtin_memcpy(into.values, from, static_cast<std::size_t>(windows) * sizeof(float));
+        copy_row(into.values, from, windows);
         return US_OK;
       };
       float* const to = sink_.row();
       const us_status status = rows_.make<true>(row, to, load);
       if (status != US_OK) return status;
+      apply_signal_rule(call_.rule, call_.x + item * width, width, to);
       sink_.advance(to);
       if (++row == height) {
         row = 0;
@@ -71,10 +74,10 @@ class Worker {
 
 }  // namespace
 
-us_status max_pool_backward(const us_execution* execution, const us_pool2d_params* params, const float* x, const float* dy,
-                            float* dx) {
+us_status max_pool_backward(const us_execution* execution, const us_pool2d_params* params, us_signal_rule rule, const float* x,
+                            const float* dy, float* dx) {
   const PoolAxes axes = pool_axes(*params);
-  const Call call{axes, params->planes, x, dy, dx};
+  const Call call{axes, params->planes, rule, x, dy, dx};
   const std::int64_t cost = axes.x.size * 4 + axes.x.out_size * axes.y.kernel * axes.x.kernel;
   return run_rows<Worker>(*execution, params->planes * axes.y.size, cost, call);
 }

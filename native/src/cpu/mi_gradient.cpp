@@ -23,88 +23,85 @@ class Worker {
 
   void layout(Arena& arena) {
     statistics_.layout(arena);
-    weights_ = arena.take<Doubles>(call_.filters.templates());
-    gradient_ = arena.take<Doubles>(call_.filters.cells());
+    map_ = arena.take<Doubles>(call_.filters.cells());
+    template_.layout(arena, call_.filters.cone.size);
   }
 
   us_status run(std::int64_t begin, std::int64_t end) {
-    statistics_.prepare();
+    const FilterBatch& filters = call_.filters;
+    const std::int64_t cells = filters.cells();
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t channel = item * kDoubleLanes;
+      const std::int64_t lanes = filters.lanes_from(channel);
       statistics_.find(channel);
-      if (call_.mode == US_MI_ONE_TEMPLATE) {
-        for (std::int64_t lane = 0; lane < call_.filters.lanes_from(channel); ++lane) write_one_template(channel, lane);
-      } else {
-        write_all_templates(channel);
+      if (call_.mode != US_MI_ONE_TEMPLATE) statistics_.weigh_templates(call_.mode == US_MI_EXACT);
+      for (std::int64_t image = 0; image < filters.batch; ++image) {
+        float* const to = call_.dx + filters.offset(image, channel);
+        prefetch(to, lanes * cells);
+        if (call_.mode == US_MI_ONE_TEMPLATE) {
+          find_one_template(image, channel);
+        } else {
+          statistics_.find_gradient(image, map_);
+        }
+        scatter_maps(map_, cells, lanes, cells, to);
       }
     }
     return US_OK;
   }
 
  private:
-  void write_all_templates(std::int64_t channel) {
-    const FilterBatch& filters = call_.filters;
-    for (std::int64_t t = 0; t < filters.templates(); ++t) {
-      const Doubles shift = call_.mode == US_MI_EXACT ? statistics_.divergence(t) : Doubles{};
-      Doubles* const p = statistics_.likelihood(t);
-      for (std::int64_t image = 0; image < filters.batch; ++image) {
-        p[image] *= (shift - statistics_.ratio(t, image)) * filters.prior(t);
-      }
-    }
-    for (std::int64_t image = 0; image < filters.batch; ++image) {
-      for (std::int64_t t = 0; t < filters.templates(); ++t) weights_[t] = statistics_.likelihood(t)[image];
-      statistics_.combine(weights_, gradient_);
-      scatter_maps(gradient_, filters.cells(), filters.lanes_from(channel), filters.cells(), gradient_of(image, channel));
-    }
-  }
-
-  void write_one_template(std::int64_t channel, std::int64_t lane) {
+  void find_one_template(std::int64_t image, std::int64_t channel) {
     const FilterBatch& filters = call_.filters;
     const std::int64_t n = filters.cone.size;
-    for (std::int64_t image = 0; image < filters.batch; ++image) {
-      const float* const map = filters.map(image, channel + lane);
-      float* const to = gradient_of(image, channel + lane);
+    const std::int64_t lanes = filters.lanes_from(channel);
+    gather_maps(filters.map(image, channel), filters.cells(), lanes, filters.cells(), map_);
+    const Peak peak = find_peak();
+    Doubles row{};
+    Doubles column{};
+    Doubles slope{};
+    Doubles factor{};
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
       const bool target = call_.targets[image * filters.channels + channel + lane] != 0;
-      const std::int64_t t = target ? first_maximum(map) : filters.cells();
-      double factor = filters.prior(t) * statistics_.likelihood(t)[image][lane] * statistics_.ratio(t, image)[lane];
-      if (target && is_zero(map)) factor *= 0;
-      const std::int64_t row = t / n;
-      const std::int64_t column = t % n;
-      for (std::int64_t i = 0; i < n; ++i) {
-        for (std::int64_t j = 0; j < n; ++j) {
-          const std::int64_t distance = (i < row ? row - i : i - row) + (j < column ? column - j : j - column);
-          const double height = 1 - filters.cone.step * static_cast<double>(distance);
-          const double shape = !target || height < -1 ? -1 : height;
-          to[i * n + j] = static_cast<float>(0.0 - factor * (filters.tau * shape));
-        }
-      }
+      const std::int64_t cell = peak.cell[lane];
+      const std::int64_t t = target ? cell : filters.cells();
+      const std::int64_t i = cell / n;
+      row[lane] = static_cast<double>(i);
+      column[lane] = static_cast<double>(cell - i * n);
+      // The negative template is minus one that does not fall.
+      slope[lane] = target ? filters.cone.step : 0;
+      factor[lane] = statistics_.information(image, t, lane) * (target ? filters.tau : -filters.tau);
+      if (target && peak.is_zero[lane] != 0) factor[lane] *= 0;
     }
+    template_.place(row, column, slope);
+    template_.subtract(factor, map_);
   }
 
-  std::int64_t first_maximum(const float* map) const {
-    std::int64_t best = 0;
-    for (std::int64_t cell = 1; cell < call_.filters.cells(); ++cell) best = map[cell] > map[best] ? cell : best;
-    return best;
-  }
+  struct Peak {
+    Longs cell;  // of the first maximum
+    Longs is_zero;
+  };
 
-  bool is_zero(const float* map) const {
-    for (std::int64_t cell = 0; cell < call_.filters.cells(); ++cell) {
-      if (map[cell] != 0) return false;
+  Peak find_peak() const {
+    Doubles best = map_[0];
+    Longs at{};
+    Longs is_zero = map_[0] == 0.0;
+    for (std::int64_t cell = 1; cell < call_.filters.cells(); ++cell) {
+      const Doubles value = map_[cell];
+      const Longs is_better = value > best;
+      best = is_better ? value : best;
+      at = is_better ? Longs{} + cell : at;
+      is_zero &= value == 0.0;
     }
-    return true;
-  }
-
-  float* gradient_of(std::int64_t image, std::int64_t channel) const {
-    return call_.dx + (image * call_.filters.channels + channel) * call_.filters.cells();
+    return {at, is_zero};
   }
 
   const Call& call_;
   FilterStatistics statistics_;
-  Doubles* weights_ = nullptr;
-  Doubles* gradient_ = nullptr;
+  LaneTemplate template_;
+  Doubles* map_ = nullptr;
 };
 
-/// One item is one filter.
+/// One item is as many filters as a vector has lanes.
 class ReleasedWorker {
  public:
   explicit ReleasedWorker(const Call& call) : gradient_(call.filters, call.released, call.targets, call.slopes, call.dx) {}
@@ -112,7 +109,7 @@ class ReleasedWorker {
   void layout(Arena& arena) { gradient_.layout(arena); }
 
   us_status run(std::int64_t begin, std::int64_t end) {
-    for (std::int64_t channel = begin; channel < end; ++channel) gradient_.find(channel);
+    for (std::int64_t item = begin; item < end; ++item) gradient_.find(item * kDoubleLanes);
     return US_OK;
   }
 
@@ -127,12 +124,12 @@ us_status mi_gradient(const us_execution* execution, const us_mi_params* params,
                       const float* log_z, float* dx) {
   if (params->batch == 0) return US_OK;
   Call call{filter_batch(*params, x, log_z), mode, {}, targets, slopes, dx};
-  const std::int64_t cost = params->batch * template_count(*params) * 16;
+  const std::int64_t cost = params->batch * template_count(*params) * kDoubleLanes * 16;
   if (mode == US_MI_RELEASED) {
     call.released = *released;
-    return run_rows<ReleasedWorker>(*execution, params->channels, cost, call);
+    return run_rows<ReleasedWorker>(*execution, call.filters.groups(), cost, call);
   }
-  return run_rows<Worker>(*execution, call.filters.groups(), cost * kDoubleLanes, call);
+  return run_rows<Worker>(*execution, call.filters.groups(), cost, call);
 }
 
 }  // namespace us::cpu::US_ISA

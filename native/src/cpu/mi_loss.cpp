@@ -21,12 +21,10 @@ class Worker {
 
   us_status run(std::int64_t begin, std::int64_t end) {
     const FilterBatch& filters = call_.filters;
-    statistics_.prepare();
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t channel = item * kDoubleLanes;
       statistics_.find(channel);
-      Doubles information{};
-      for (std::int64_t t = 0; t < filters.templates(); ++t) information += statistics_.divergence(t) * filters.prior(t);
+      const Doubles information = statistics_.mutual_information();
       for (std::int64_t lane = 0; lane < filters.lanes_from(channel); ++lane) {
         call_.loss[channel + lane] = static_cast<float>(0.0 - information[lane]);
       }

@@ -1,12 +1,13 @@
 #pragma once
 
 #include "cpu/filter_statistics.hpp"
+#include "cpu/lane_template.hpp"
 #include "unitscope/mi_gradient.h"
 
 namespace us::cpu::US_ISA {
 namespace {
 
-/// The gradient of the authors' published code, a filter at a time, as us_mi_gradient defines it.
+/// The gradient of the authors' published code as us_mi_gradient defines it, one filter per lane.
 class ReleasedGradient {
  public:
   ReleasedGradient(const FilterBatch& from, const us_mi_released& constants, const std::uint8_t* targets,
@@ -14,115 +15,162 @@ class ReleasedGradient {
       : from_(from), constants_(constants), targets_(targets), slopes_(slopes), dx_(dx) {}
 
   void layout(Arena& arena) {
-    mask_ = arena.take<double>(from_.cells());
-    strength_ = arena.take<double>(from_.batch);
-    borrowed_ = arena.take<double>(from_.batch);
-    mean_ = arena.take<double>(from_.batch);
+    map_ = arena.take<Doubles>(from_.cells());
+    own_.layout(arena, from_.cone.size);
+    borrowed_.layout(arena, from_.cone.size);
+    images_ = arena.take<Image>(from_.batch);
   }
 
   void find(std::int64_t channel) {
-    for (std::int64_t image = 0; image < from_.batch; ++image) {
-      const float* const map = from_.map(image, channel);
-      mean_[image] = mean_under(map, nullptr);
-      make_mask(from_.batch - 1 - image, from_.channels - 1 - channel);
-      borrowed_[image] = mean_under(map, mask_);
-      make_mask(image, channel);
-      strength_[image] = is_target(image, channel) ? mean_under(map, mask_) : -mean_[image];
-    }
-    for (std::int64_t image = 0; image < from_.batch; ++image) mean_[image] = -mean_[image];
-    normalise(channel, true, log_mean(borrowed_), constants_.positive_weight);
-    normalise(channel, false, log_mean(mean_), constants_.negative_weight);
-    for (std::int64_t image = 0; image < from_.batch; ++image) write(image, channel);
+    const Slopes slopes = slopes_of(channel);
+    for (std::int64_t image = 0; image < from_.batch; ++image) look_at(image, channel, slopes);
+    const auto borrowed = [](const Image& image) { return image.borrowed; };
+    const auto lowered = [](const Image& image) { return 0.0 - image.mean; };
+    normalise(true, log_mean(borrowed), constants_.positive_weight);
+    normalise(false, log_mean(lowered), constants_.negative_weight);
+    for (std::int64_t image = 0; image < from_.batch; ++image) write(image, channel, slopes.own);
   }
 
  private:
   static constexpr double kA = 0.5;
 
-  bool is_target(std::int64_t image, std::int64_t channel) const { return targets_[image * from_.channels + channel] != 0; }
+  struct Centre {
+    Doubles row;
+    Doubles column;
+  };
 
-  /// The mean of the map times the mask; of the map alone without one.
-  double mean_under(const float* map, const double* mask) const {
-    double sum = 0;
-    for (std::int64_t cell = 0; cell < from_.cells(); ++cell) {
-      sum += static_cast<double>(map[cell]) * (mask == nullptr ? 1 : mask[cell]);
+  struct Image {
+    Longs is_target;
+    Centre centre;
+    Doubles mean;
+    Doubles borrowed;  // the mean under the mask of another map
+    Doubles strength;
+  };
+
+  struct Slopes {
+    Doubles own;
+    Doubles borrowed;
+  };
+
+  /// The masks' slopes per cell of the group, and of the filters whose masks it borrows.
+  Slopes slopes_of(std::int64_t channel) const {
+    const double grid = from_.cone.size > 1 ? 2 / static_cast<double>(from_.cone.size - 1) : 0;
+    Slopes slopes{};
+    for (std::int64_t lane = 0; lane < from_.lanes_from(channel); ++lane) {
+      slopes.own[lane] = slopes_[channel + lane] * grid;
+      slopes.borrowed[lane] = slopes_[from_.channels - 1 - channel - lane] * grid;
     }
-    return sum / static_cast<double>(from_.cells());
+    return slopes;
   }
 
-  void make_mask(std::int64_t image, std::int64_t channel) {
+  void look_at(std::int64_t index, std::int64_t channel, const Slopes& slopes) {
+    Image& image = images_[index];
     const std::int64_t n = from_.cone.size;
-    const float* const map = from_.map(image, channel);
-    double sum = 0;
-    double rows = 0;
-    double columns = 0;
+    const std::int64_t cells = from_.cells();
+    const std::int64_t lanes = from_.lanes_from(channel);
+    gather_maps(from_.map(from_.batch - 1 - index, from_.channels - 1 - channel), -cells, lanes, cells, map_);
+    const Centre lender = find_moments().centre;
+    borrowed_.place(lender.row, lender.column, slopes.borrowed);
+    gather_maps(from_.map(index, channel), cells, lanes, cells, map_);
+    const Moments moments = find_moments();
+    image.centre = moments.centre;
+    image.mean = moments.sum / static_cast<double>(cells);
+    own_.place(image.centre.row, image.centre.column, slopes.own);
+    Doubles own{};
+    Doubles borrowed{};
+    for (std::int64_t i = 0; i < n; ++i) {
+      const Doubles own_row = own_.row(i);
+      const Doubles borrowed_row = borrowed_.row(i);
+      for (std::int64_t j = 0; j < n; ++j) {
+        const Doubles value = map_[i * n + j];
+        own += value * own_.at(own_row, j);
+        borrowed += value * borrowed_.at(borrowed_row, j);
+      }
+    }
+    image.borrowed = borrowed / static_cast<double>(cells);
+    for (std::int64_t lane = 0; lane < lanes; ++lane) {
+      image.is_target[lane] = targets_[index * from_.channels + channel + lane] != 0 ? -1 : 0;
+    }
+    // Less itself, a sum that is not finite is NaN: an infinity must not pass for a strength.
+    const Doubles strength = image.is_target ? own / static_cast<double>(cells) : 0.0 - image.mean;
+    image.strength = strength + (moments.sum - moments.sum);
+  }
+
+  struct Moments {
+    Doubles sum;
+    Centre centre;
+  };
+
+  Moments find_moments() const {
+    const std::int64_t n = from_.cone.size;
+    Doubles sum{};
+    Doubles rows{};
+    Doubles columns{};
     for (std::int64_t i = 0; i < n; ++i) {
       for (std::int64_t j = 0; j < n; ++j) {
-        const double value = map[i * n + j];
+        const Doubles value = map_[i * n + j];
         sum += value;
-        rows += static_cast<double>(i + 1) * value;
-        columns += static_cast<double>(j + 1) * value;
+        rows += value * static_cast<double>(i + 1);
+        columns += value * static_cast<double>(j + 1);
       }
     }
-    const double row = centre(rows, sum);
-    const double column = centre(columns, sum);
-    const double slope = slopes_[channel];
-    const double grid = n > 1 ? 2 / static_cast<double>(n - 1) : 0;
-    for (std::int64_t i = 0; i < n; ++i) {
-      for (std::int64_t j = 0; j < n; ++j) {
-        const double distance =
-            __builtin_fabs(static_cast<double>(i + 1) - row) + __builtin_fabs(static_cast<double>(j + 1) - column);
-        const double height = 1 - slope * grid * distance;
-        mask_[i * n + j] = height < -1 ? -1 : height;
-      }
+    return {sum, {centre_of(rows, sum), centre_of(columns, sum)}};
+  }
+
+  /// From a moment that counts from 1 to the nearest cell, which counts from 0.
+  static Doubles centre_of(Doubles moment, Doubles sum) {
+    const Doubles centre = moment / (sum < splat_double(1e-9) ? splat_double(1e-9) : sum) + 0.5;
+    Doubles rounded{};
+    for (std::int64_t lane = 0; lane < kDoubleLanes; ++lane) rounded[lane] = __builtin_floor(centre[lane]);
+    return larger(Doubles{}, rounded - 1.0);
+  }
+
+  /// a log mean exp(value / a) over the images.
+  template <typename Value>
+  Doubles log_mean(Value value) const {
+    Doubles largest = value(images_[0]);
+    for (std::int64_t image = 1; image < from_.batch; ++image) largest = larger(value(images_[image]), largest);
+    Doubles sum{};
+    for (std::int64_t image = 0; image < from_.batch; ++image) {
+      sum += quick_exponential((value(images_[image]) - largest) * (1 / kA));
     }
-  }
-
-  static double centre(double moment, double sum) {
-    const double rounded = __builtin_floor(moment / (sum < 1e-9 ? 1e-9 : sum) + 0.5);
-    return rounded < 1 ? 1 : rounded;
-  }
-
-  /// a log mean exp(values / a).
-  double log_mean(const double* values) const {
-    double largest = values[0];
-    for (std::int64_t image = 1; image < from_.batch; ++image) largest = values[image] > largest ? values[image] : largest;
-    double sum = 0;
-    for (std::int64_t image = 0; image < from_.batch; ++image) sum += __builtin_exp((values[image] - largest) / kA);
-    return largest + kA * __builtin_log(sum / static_cast<double>(from_.batch));
+    return largest + logarithm(sum / static_cast<double>(from_.batch)) * kA;
   }
 
   /// Turns the strengths of the positives or of the negatives into the factors of their gradients. exp(s/a) is relative
   /// to the largest, which the mean divides out again.
-  void normalise(std::int64_t channel, bool positives, double log_z, double weight) {
-    double largest = -__builtin_inf();
-    std::int64_t count = 0;
-    for (std::int64_t image = 0; image < from_.batch; ++image) {
-      if (is_target(image, channel) != positives) continue;
-      largest = strength_[image] > largest ? strength_[image] : largest;
-      ++count;
+  void normalise(bool positives, Doubles log_z, double weight) {
+    const auto belongs = [&](const Image& image) { return positives ? image.is_target : ~image.is_target; };
+    Doubles largest = splat_double(-__builtin_inf());
+    Doubles count{};
+    for (std::int64_t i = 0; i < from_.batch; ++i) {
+      const Longs ours = belongs(images_[i]);
+      largest = ours ? larger(images_[i].strength, largest) : largest;
+      count += ours ? splat_double(1) : Doubles{};
     }
-    double sum = 0;
-    for (std::int64_t image = 0; image < from_.batch; ++image) {
-      if (is_target(image, channel) != positives) continue;
-      const double s = strength_[image];
-      strength_[image] = __builtin_exp((s - largest) / kA) * (s - log_z + kA);
-      sum += strength_[image];
+    Doubles sum{};
+    for (std::int64_t i = 0; i < from_.batch; ++i) {
+      const Longs ours = belongs(images_[i]);
+      const Doubles s = images_[i].strength;
+      const Doubles v = quick_exponential((s - largest) * (1 / kA)) * (s - log_z + kA);
+      images_[i].strength = ours ? v : s;
+      sum += ours ? v : Doubles{};
     }
-    const double mean = sum / static_cast<double>(count);
-    const double scale = mean == 0 ? 0 : constants_.magnitude * weight / mean;
-    for (std::int64_t image = 0; image < from_.batch; ++image) {
-      if (is_target(image, channel) == positives) strength_[image] *= scale;
+    const Doubles mean = sum / count;
+    const Doubles scale = mean == 0.0 ? Doubles{} : constants_.magnitude * weight / mean;
+    for (std::int64_t i = 0; i < from_.batch; ++i) {
+      const Doubles strength = images_[i].strength;
+      images_[i].strength = belongs(images_[i]) ? strength * scale : strength;
     }
   }
 
-  void write(std::int64_t image, std::int64_t channel) {
-    float* const to = dx_ + (image * from_.channels + channel) * from_.cells();
-    const double factor = strength_[image];
-    const bool target = is_target(image, channel);
-    if (target) make_mask(image, channel);
-    for (std::int64_t cell = 0; cell < from_.cells(); ++cell) {
-      to[cell] = static_cast<float>(target ? 0.0 - mask_[cell] * factor : factor);
-    }
+  void write(std::int64_t index, std::int64_t channel, Doubles slope) {
+    const Image& image = images_[index];
+    // A mask that does not fall is 1 everywhere.
+    own_.place(image.centre.row, image.centre.column, image.is_target ? slope : Doubles{});
+    own_.subtract(image.is_target ? image.strength : 0.0 - image.strength, map_);
+    const std::int64_t cells = from_.cells();
+    scatter_maps(map_, cells, from_.lanes_from(channel), cells, dx_ + from_.offset(index, channel));
   }
 
   const FilterBatch& from_;
@@ -130,10 +178,10 @@ class ReleasedGradient {
   const std::uint8_t* targets_;
   const float* slopes_;
   float* dx_;
-  double* mask_ = nullptr;
-  double* strength_ = nullptr;
-  double* borrowed_ = nullptr;
-  double* mean_ = nullptr;
+  Doubles* map_ = nullptr;
+  LaneTemplate own_;
+  LaneTemplate borrowed_;
+  Image* images_ = nullptr;
 };
 
 }  // namespace

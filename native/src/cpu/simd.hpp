@@ -7,6 +7,9 @@
 #include <immintrin.h>
 #endif
 
+// Of loops of a few instructions: a jump back after every element costs as much as the element.
+#define US_UNROLL _Pragma("GCC unroll 4")
+
 namespace us::cpu::US_ISA {
 namespace {
 
@@ -32,6 +35,72 @@ inline void store(float* to, Floats values) { *reinterpret_cast<UnalignedFloats*
 inline void store(std::int32_t* to, Ints values) { *reinterpret_cast<UnalignedInts*>(to) = values; }
 inline Floats splat(float value) { return Floats{} + value; }
 inline Ints splat(std::int32_t value) { return Ints{} + value; }
+
+using Bytes [[gnu::vector_size(kLanes)]] = std::uint8_t;
+using UnalignedBytes [[gnu::vector_size(kLanes), gnu::aligned(1), gnu::may_alias]] = std::uint8_t;
+
+/// Bytes widened to lanes, and lanes of 0 to 255 narrowed to bytes.
+inline Ints load(const std::uint8_t* from) {
+#if defined(__AVX512F__)
+  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(from));
+  return reinterpret_cast<Ints>(_mm512_maskz_cvtepu8_epi32(0xffff, bytes));
+#elif defined(__AVX2__)
+  return reinterpret_cast<Ints>(_mm256_cvtepu8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(from))));
+#elif defined(__SSE2__)
+  std::int32_t bytes = 0;
+  __builtin_memcpy(&bytes, from, sizeof bytes);
+  const __m128i words = _mm_unpacklo_epi8(_mm_cvtsi32_si128(bytes), _mm_setzero_si128());
+  return reinterpret_cast<Ints>(_mm_unpacklo_epi16(words, _mm_setzero_si128()));
+#else
+  return __builtin_convertvector(static_cast<Bytes>(*reinterpret_cast<const UnalignedBytes*>(from)), Ints);
+#endif
+}
+inline void store(std::uint8_t* to, Ints values) {
+#if defined(__AVX512F__)
+  // All lanes kept; the form without a mask leaves a variable unset that GCC 12 warns of.
+  const __m128i bytes = _mm512_maskz_cvtepi32_epi8(0xffff, reinterpret_cast<__m512i>(values));
+  _mm_storeu_si128(reinterpret_cast<__m128i*>(to), bytes);
+#elif defined(__AVX2__)
+  const auto wide = reinterpret_cast<__m256i>(values);
+  const __m128i words = _mm_packs_epi32(_mm256_castsi256_si128(wide), _mm256_extracti128_si256(wide, 1));
+  _mm_storel_epi64(reinterpret_cast<__m128i*>(to), _mm_packus_epi16(words, words));
+#elif defined(__SSE2__)
+  const auto wide = reinterpret_cast<__m128i>(values);
+  const __m128i words = _mm_packs_epi32(wide, wide);
+  const std::int32_t bytes = _mm_cvtsi128_si32(_mm_packus_epi16(words, words));
+  __builtin_memcpy(to, &bytes, sizeof bytes);
+#else
+  *reinterpret_cast<UnalignedBytes*>(to) = __builtin_convertvector(values, Bytes);
+#endif
+}
+
+/// Whether any lane of a comparison is true.
+inline bool any(Ints mask) {
+#if defined(__AVX512F__)
+  return _mm512_movepi32_mask(reinterpret_cast<__m512i>(mask)) != 0;
+#elif defined(__AVX2__)
+  return _mm256_movemask_epi8(reinterpret_cast<__m256i>(mask)) != 0;
+#elif defined(__SSE2__)
+  return _mm_movemask_epi8(reinterpret_cast<__m128i>(mask)) != 0;
+#else
+  std::int32_t all = 0;
+  for (std::int64_t lane = 0; lane < kLanes; ++lane) all |= mask[lane];
+  return all != 0;
+#endif
+}
+
+/// Copies a short row without a call.
+inline void copy_row(float* to, const float* from, std::int64_t count) {
+  std::int64_t i = 0;
+  for (; i + kLanes <= count; i += kLanes) store(to + i, load(from + i));
+  if (i == count) return;
+  if (count >= kLanes) {
+    // The last vector overlaps the one before it.
+    store(to + count - kLanes, load(from + count - kLanes));
+    return;
+  }
+  for (; i < count; ++i) to[i] = from[i];
+}
 
 /// Stores a0 b0 a1 b1 ...
 inline void store_interleaved(float* to, Floats a, Floats b) {

@@ -2,6 +2,7 @@
 
 #include "cpu/cone_correlation.hpp"
 #include "cpu/isa.hpp"
+#include "cpu/map_lanes.hpp"
 #include "cpu/run_rows.hpp"
 
 namespace us::cpu::US_ISA {
@@ -18,7 +19,7 @@ struct Call {
 /// One item is as many maps as a vector has lanes.
 class Worker {
  public:
-  explicit Worker(const Call& call) : call_(call), correlation_(call.cone) {}
+  explicit Worker(const Call& call) : call_(call), correlation_(call.cone, call.tau) {}
 
   void layout(Arena& arena) {
     const std::int64_t cells = call_.cone.size * call_.cone.size;
@@ -29,16 +30,11 @@ class Worker {
 
   us_status run(std::int64_t begin, std::int64_t end) {
     const std::int64_t cells = call_.cone.size * call_.cone.size;
-    correlation_.prepare();
     for (std::int64_t item = begin; item < end; ++item) {
       const std::int64_t first = item * kDoubleLanes;
       const std::int64_t lanes = call_.maps - first < kDoubleLanes ? call_.maps - first : kDoubleLanes;
       gather_maps(call_.x + first * cells, cells, lanes, cells, map_);
-      correlation_.run(map_, scores_);
-      Doubles total{};
-      for (std::int64_t cell = 0; cell < cells; ++cell) total += map_[cell];
-      for (std::int64_t cell = 0; cell < cells; ++cell) scores_[cell] = (scores_[cell] - total) * call_.tau + spoil(total);
-      scores_[cells] = total * -call_.tau + spoil(total);
+      scores_[cells] = correlation_.run(map_, Doubles{}, scores_) * -call_.tau;
       scatter_maps(scores_, cells + 1, lanes, cells + 1, call_.scores + first * (cells + 1));
     }
     return US_OK;

@@ -2,6 +2,7 @@
 
 #include "cpu/isa.hpp"
 #include "cpu/run_rows.hpp"
+#include "cpu/signal_rule.hpp"
 #include "cpu/unpooled_rows.hpp"
 
 namespace us::cpu::US_ISA {
@@ -10,6 +11,7 @@ namespace {
 struct Call {
   PoolAxes axes;
   std::int64_t planes;
+  us_signal_rule rule;
   const float* y;
   const std::uint8_t* switches;
   float* x;
@@ -46,12 +48,14 @@ class Worker {
           const std::int64_t bad = find_bad_switch(call_.axes, window_row, narrow);
           return bad_switch(call_.axes, plane, window_row, bad, narrow[bad]);
         }
-        __builtin_memcpy(into.values, call_.y + from, static_cast<std::size_t>(windows) * sizeof(float));
+        copy_row(into.values, call_.y + from, windows);
         return US_OK;
       };
       float* const to = sink_.row();
       const us_status status = rows_.make<Accumulate>(row, to, load);
       if (status != US_OK) return status;
+      // The other rules are refused.
+      if (call_.rule == US_SIGNAL_RULE_DECONVNET) rectify_row(width, to);
       sink_.advance(to);
       if (++row == height) {
         row = 0;
@@ -81,22 +85,32 @@ class Worker {
     const auto kernel = static_cast<std::int32_t>(call_.axes.x.kernel);
     const std::int32_t low = static_cast<std::int32_t>(call_.axes.y.first(window_row)) * kernel;
     const std::int32_t high = static_cast<std::int32_t>(call_.axes.y.last(window_row)) * kernel - 1;
-    std::int32_t outside = 0;
-    for (std::int64_t column = 0; column < call_.axes.x.out_size; ++column) {
-      const std::int32_t value = narrow[column];
-      wide[column] = value;
-      outside |= (value - low) | (high - value);
-    }
-    // A negative difference leaves its sign.
-    if (outside < 0) return false;
-    const auto on_plane = [&](std::int64_t column) {
-      const std::int32_t cell = wide[column] % kernel;
-      return cell >= first_cells_[column] && cell < last_cells_[column];
+    const std::int64_t width = call_.axes.x.out_size;
+    Ints outside{};
+    const auto widen_at = [&](std::int64_t column) {
+      const Ints values = load(narrow + column);
+      store(wide + column, values);
+      outside |= (values < splat(low)) | (values > splat(high));
     };
-    for (std::int64_t column = 0; column < left_; ++column) {
+    std::int64_t column = 0;
+    for (; column + kLanes <= width; column += kLanes) widen_at(column);
+    if (column < width && width >= kLanes) {
+      widen_at(width - kLanes);
+    } else {
+      for (; column < width; ++column) {
+        wide[column] = narrow[column];
+        outside[0] |= wide[column] < low || wide[column] > high ? -1 : 0;
+      }
+    }
+    if (any(outside)) return false;
+    const auto on_plane = [&](std::int64_t at) {
+      const std::int32_t cell = wide[at] % kernel;
+      return cell >= first_cells_[at] && cell < last_cells_[at];
+    };
+    for (column = 0; column < left_; ++column) {
       if (!on_plane(column)) return false;
     }
-    for (std::int64_t column = right_; column < call_.axes.x.out_size; ++column) {
+    for (column = right_; column < width; ++column) {
       if (!on_plane(column)) return false;
     }
     return true;
@@ -113,10 +127,10 @@ class Worker {
 
 }  // namespace
 
-us_status unpool(const us_execution* execution, const us_pool2d_params* params, us_unpool_mode mode, const float* y,
-                 const uint8_t* switches, float* x) {
+us_status unpool(const us_execution* execution, const us_pool2d_params* params, us_unpool_mode mode, us_signal_rule rule,
+                 const float* y, const uint8_t* switches, float* x) {
   const PoolAxes axes = pool_axes(*params);
-  const Call call{axes, params->planes, y, switches, x};
+  const Call call{axes, params->planes, rule, y, switches, x};
   const std::int64_t rows = params->planes * axes.y.size;
   const std::int64_t cost = axes.x.size * 4;
   return mode == US_UNPOOL_ACCUMULATE ? run_rows<Worker<true>>(*execution, rows, cost, call)

@@ -33,8 +33,10 @@ class UnpooledRows {
   }
 
   void layout(Arena& arena) {
-    values_ = arena.take<float>(slots_ * length_);
-    switches_ = arena.take<std::int32_t>(slots_ * length_);
+    // Pieces of an arena follow each other by whole cache lines.
+    distance_ = ceil_divide(slots_ * length_, kLine) * kLine;
+    values_ = arena.take<float>(2 * distance_);
+    switches_ = values_ == nullptr ? nullptr : reinterpret_cast<std::int32_t*>(values_ + distance_);
     held_ = arena.take<std::int64_t>(slots_);
     reaching_ = arena.take<Range>(axes_.y.size);
     columns_of_ = arena.take<Column>(axes_.x.kernel);
@@ -92,6 +94,7 @@ class UnpooledRows {
 
  private:
   static constexpr std::int32_t kNoSwitch = -1;
+  static constexpr std::int64_t kLine = kCacheLine / std::int64_t{sizeof(float)};
 
   struct Range {
     std::int32_t begin;
@@ -110,9 +113,10 @@ class UnpooledRows {
     std::int32_t column;
   };
 
-  /// Cells collect from values_ + at where switches_ + at say `cell`.
+  /// Cells collect from `values` where the switches, `distance_` elements further on, say `cell`. One pointer for both,
+  /// so that the pointers of nine terms fit the registers.
   struct Term {
-    std::int64_t at;
+    const float* values;
     std::int32_t cell;
   };
 
@@ -142,9 +146,7 @@ class UnpooledRows {
 
   /// Undoes what whole vectors wrote past the end of the row.
   void clear_margin(std::int32_t* switches) const {
-    const std::int64_t end = length_ - margin_;
-    const std::int64_t written = axes_.x.out_size + kSlack;
-    for (std::int64_t i = axes_.x.out_size; i < (written < end ? written : end); ++i) switches[i] = kNoSwitch;
+    for (std::int64_t i = 0; i < kSlack; i += kLanes) store(switches + axes_.x.out_size + i, splat(kNoSwitch));
   }
 
   /// The terms of the columns of one phase, in row-major order of the windows.
@@ -152,7 +154,8 @@ class UnpooledRows {
     std::int64_t made = 0;
     for (std::int64_t source = 0; source < count; ++source) {
       for (std::int32_t i = first_of_[phase]; i < first_of_[phase + 1]; ++i) {
-        terms[made++] = {sources[source].at - columns_of_[i].shift, sources[source].first_cell + columns_of_[i].column};
+        const std::int64_t at = sources[source].at - columns_of_[i].shift;
+        terms[made++] = {values_ + at, sources[source].first_cell + columns_of_[i].column};
       }
     }
     return made;
@@ -162,11 +165,29 @@ class UnpooledRows {
     return count * (US_MAX_WINDOW_CELLS + 1) + odd_count;
   }
 
-  /// A row of stride 2 whose numbers of terms the compiler knows, so that they stay in registers.
+  /// A row of stride 1 whose number of terms the compiler knows.
+  template <bool Accumulate, int Count>
+  void write_terms(const Term* given, float* to) const {
+    // Copies, since a store of a vector could change any term or member, for all the compiler knows.
+    Term terms[Count];
+    for (int i = 0; i < Count; ++i) terms[i] = given[i];
+    const std::int64_t columns = columns_;
+    const std::int64_t distance = distance_;
+    for (std::int64_t t = 0; t < columns; t += kLanes) store(to + t, gather<Accumulate>(terms, Count, t, distance));
+  }
+
+  /// The same of stride 2.
   template <bool Accumulate, int Count, int OddCount>
   void write_terms(const Term* terms, const Term* odd_terms, float* to) const {
-    for (std::int64_t t = 0; t < columns_; t += kLanes) {
-      store_interleaved(to + 2 * t, gather<Accumulate>(terms, Count, t), gather<Accumulate>(odd_terms, OddCount, t));
+    Term even[Count];
+    Term odd[OddCount];
+    for (int i = 0; i < Count; ++i) even[i] = terms[i];
+    for (int i = 0; i < OddCount; ++i) odd[i] = odd_terms[i];
+    const std::int64_t columns = columns_;
+    const std::int64_t distance = distance_;
+    for (std::int64_t t = 0; t < columns; t += kLanes) {
+      const Floats evens = gather<Accumulate>(even, Count, t, distance);
+      store_interleaved(to + 2 * t, evens, gather<Accumulate>(odd, OddCount, t, distance));
     }
   }
 
@@ -176,7 +197,18 @@ class UnpooledRows {
     Term terms[US_MAX_WINDOW_CELLS];
     const std::int64_t made = terms_of(0, sources, count, terms);
     if (stride == 1) {
-      for (std::int64_t t = 0; t < columns_; t += kLanes) store(to + t, gather<Accumulate>(terms, made, t));
+      switch (made) {
+        case 4:
+          return write_terms<Accumulate, 4>(terms, to);
+        case 6:
+          return write_terms<Accumulate, 6>(terms, to);
+        case 9:
+          return write_terms<Accumulate, 9>(terms, to);
+        default:
+          for (std::int64_t t = 0; t < columns_; t += kLanes) {
+            store(to + t, gather<Accumulate>(terms, made, t, distance_));
+          }
+      }
     } else if (stride == 2) {
       Term odd_terms[US_MAX_WINDOW_CELLS];
       const std::int64_t odd_made = terms_of(1, sources, count, odd_terms);
@@ -193,7 +225,8 @@ class UnpooledRows {
           return write_terms<Accumulate, 4, 2>(terms, odd_terms, to);
         default:
           for (std::int64_t t = 0; t < columns_; t += kLanes) {
-            store_interleaved(to + 2 * t, gather<Accumulate>(terms, made, t), gather<Accumulate>(odd_terms, odd_made, t));
+            const Floats evens = gather<Accumulate>(terms, made, t, distance_);
+            store_interleaved(to + 2 * t, evens, gather<Accumulate>(odd_terms, odd_made, t, distance_));
           }
       }
     } else {
@@ -207,17 +240,20 @@ class UnpooledRows {
     for (std::int64_t phase = 0; phase < phases_; ++phase) {
       const std::int64_t made = terms_of(phase, sources, count, terms);
       float* const split = split_ + phase * (columns_ + kSlack);
-      for (std::int64_t t = 0; t < columns_; t += kLanes) store(split + t, gather<Accumulate>(terms, made, t));
+      for (std::int64_t t = 0; t < columns_; t += kLanes) {
+        store(split + t, gather<Accumulate>(terms, made, t, distance_));
+      }
       for (std::int64_t t = 0, x = phase; x < axes_.x.size; ++t, x += axes_.x.stride) to[x] = split[t];
     }
   }
 
   template <bool Accumulate>
-  [[gnu::always_inline]] inline Floats gather(const Term* terms, std::int64_t count, std::int64_t t) const {
+  [[gnu::always_inline]] static inline Floats gather(const Term* terms, std::int64_t count, std::int64_t t,
+                                                              std::int64_t distance) {
     Floats sum{};
     for (std::int64_t i = 0; i < count; ++i) {
-      const Floats value = load(values_ + terms[i].at + t);
-      const Ints chosen = load(switches_ + terms[i].at + t) == splat(terms[i].cell);
+      const Floats value = load(terms[i].values + t);
+      const Ints chosen = reinterpret_cast<Ints>(load(terms[i].values + (t + distance))) == splat(terms[i].cell);
       if constexpr (Accumulate) {
         sum += chosen ? value : Floats{};
       } else {
@@ -233,6 +269,7 @@ class UnpooledRows {
   std::int64_t margin_ = 0;
   std::int64_t length_ = 0;
   std::int64_t slots_ = 0;
+  std::int64_t distance_ = 0;
   std::int64_t shift_of_[US_MAX_WINDOW_CELLS] = {};
   std::int64_t phase_of_[US_MAX_WINDOW_CELLS] = {};
   float* values_ = nullptr;

@@ -68,6 +68,12 @@ Napi::Value backends(const Napi::CallbackInfo& info) {
 Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set("abiVersion", Napi::Number::New(env, us_abi_version()));
   exports.Set("backends", Napi::Function::New(env, backends, "backends"));
+  exports.Set("allocate", Napi::Function::New(env, allocate_memory, "allocate"));
+  exports.Set("free", Napi::Function::New(env, free_memory, "free"));
+  exports.Set("upload", Napi::Function::New(env, call_later<bind_upload>, "upload"));
+  exports.Set("uploadSync", Napi::Function::New(env, call_now<bind_upload>, "uploadSync"));
+  exports.Set("download", Napi::Function::New(env, call_later<bind_download>, "download"));
+  exports.Set("downloadSync", Napi::Function::New(env, call_now<bind_download>, "downloadSync"));
 #define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS)                                                          \
   exports.Set(camel_case(#stem), Napi::Function::New(env, call_later<bind_##stem>, camel_case(#stem)));      \
   exports.Set(camel_case(#stem) + "Sync", Napi::Function::New(env, call_now<bind_##stem>, camel_case(#stem) + "Sync"));

@@ -7,7 +7,6 @@
 namespace us::node {
 namespace {
 
-constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
 constexpr std::int64_t kMaxInt32 = std::numeric_limits<std::int32_t>::max();
 
 const char* name_of(napi_typedarray_type type) {
@@ -18,16 +17,16 @@ const char* name_of(napi_typedarray_type type) {
   return index < sizeof kNames / sizeof *kNames ? kNames[index] : "typed array of another kind";
 }
 
+bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
+
+}  // namespace
+
 std::size_t size_of(napi_typedarray_type type) {
   if (type == napi_float64_array || type == napi_bigint64_array) return sizeof(double);
   if (type == napi_float32_array) return sizeof(float);
   if (type == napi_int32_array) return sizeof(std::int32_t);
   return 1;
 }
-
-bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Napi::Boolean>().Value(); }
-
-}  // namespace
 
 Arguments::Arguments(const Napi::CallbackInfo& info) : env_(info.Env()) {
   if (info.Length() != 1 || !info[0].IsObject()) reject("one object of arguments is expected");
@@ -105,6 +104,14 @@ us_mi_params Arguments::mutual_information() const {
   return params;
 }
 
+us_maps_params Arguments::maps() const {
+  us_maps_params params{};
+  params.maps = integer("maps", 0, kMaxSafeInteger);
+  params.height = static_cast<std::int32_t>(integer("height", 0, kMaxInt32));
+  params.width = static_cast<std::int32_t>(integer("width", 0, kMaxInt32));
+  return params;
+}
+
 std::int64_t Arguments::count(std::initializer_list<std::int64_t> sizes) const {
   std::int64_t product = 1;
   for (const std::int64_t size : sizes) {
@@ -115,9 +122,49 @@ std::int64_t Arguments::count(std::initializer_list<std::int64_t> sizes) const {
   return product;
 }
 
-Buffer& Arguments::array(const char* name, napi_typedarray_type type, std::int64_t count, bool written) {
+napi_typedarray_type Arguments::element_type(const char* name) const {
   const Napi::Value value = object_.Get(name);
-  if (!value.IsTypedArray()) reject(std::string(name) + " must be a " + name_of(type));
+  const std::string wanted = value.IsString() ? value.As<Napi::String>().Utf8Value() : "";
+  for (const napi_typedarray_type type :
+       {napi_uint8_array, napi_int32_array, napi_float32_array, napi_float64_array, napi_bigint64_array}) {
+    if (wanted == name_of(type)) return type;
+  }
+  reject(std::string(name) + " must be Uint8Array, Int32Array, Float32Array, Float64Array or BigInt64Array");
+}
+
+DeviceHandle& Arguments::handle(const char* name) const {
+  DeviceHandle* const handle = handle_of(object_.Get(name));
+  if (handle == nullptr) reject(std::string(name) + " must be a DeviceBuffer");
+  return *handle;
+}
+
+const std::shared_ptr<DeviceMemory>& Arguments::memory_of(const char* name, const DeviceHandle& handle) const {
+  if (handle.memory == nullptr) reject(std::string(name) + " is a DeviceBuffer that has been freed");
+  return handle.memory;
+}
+
+Buffer& Arguments::resident(const char* name, bool written) {
+  return buffers_.emplace_back(memory_of(name, handle(name)), written);
+}
+
+Buffer& Arguments::array(const char* name, napi_typedarray_type type, std::int64_t count, bool written) {
+  const DeviceHandle* const handle = handle_of(object_.Get(name));
+  if (handle == nullptr) {
+    void* const data = host_array(name, type, count);
+    return buffers_.emplace_back(data, static_cast<std::size_t>(count) * size_of(type), written);
+  }
+  const std::shared_ptr<DeviceMemory>& memory = memory_of(name, *handle);
+  if (memory->type() != type) {
+    reject(std::string(name) + " must be a DeviceBuffer of " + name_of(type) + ", it is one of " +
+           name_of(memory->type()));
+  }
+  require_count(name, count, memory->count());
+  return buffers_.emplace_back(memory, written);
+}
+
+void* Arguments::host_array(const char* name, napi_typedarray_type type, std::int64_t count) {
+  const Napi::Value value = object_.Get(name);
+  if (!value.IsTypedArray()) reject(std::string(name) + " must be a " + name_of(type) + " or a DeviceBuffer of one");
   const auto typed = value.As<Napi::TypedArray>();
   if (typed.TypedArrayType() != type) {
     reject(std::string(name) + " must be a " + name_of(type) + ", it is a " + name_of(typed.TypedArrayType()));
@@ -136,16 +183,24 @@ Buffer& Arguments::array(const char* name, napi_typedarray_type type, std::int64
   if (detached) reject("the memory of " + std::string(name) + " has been transferred away");
   // Such memory can vanish while a thread works on it.
   if (is_true(owner.Get("resizable"))) reject(std::string(name) + " lies in a resizable ArrayBuffer; copy it to a plain one");
-  if (static_cast<std::int64_t>(length) != count) {
-    reject(std::string(name) + " must have " + std::to_string(count) + " elements, it has " + std::to_string(length));
-  }
+  require_count(name, count, static_cast<std::int64_t>(length));
   arrays_.push_back(Napi::Persistent(typed.As<Napi::Object>()));
-  return buffers_.emplace_back(data, length * size_of(type), written);
+  return data;
+}
+
+void Arguments::require_count(const char* name, std::int64_t wanted, std::int64_t found) const {
+  if (found == wanted) return;
+  reject(std::string(name) + " must have " + std::to_string(wanted) + " elements, it has " + std::to_string(found));
 }
 
 void Arguments::give_to(Job& job) {
   job.execution_.backend = static_cast<us_backend>(integer("backend", 0, US_BACKEND_COUNT - 1));
   job.execution_.threads = static_cast<std::int32_t>(integer("threads", 0, kMaxInt32));
+  for (const Buffer& buffer : buffers_) {
+    if (buffer.resident_ == nullptr || buffer.resident_->backend() == job.execution_.backend) continue;
+    reject(std::string("memory of the back end ") + us_backend_name(buffer.resident_->backend()) +
+           " cannot be used on " + us_backend_name(job.execution_.backend));
+  }
   // Splicing keeps the addresses that the job's buffers are known by.
   job.buffers_.splice(job.buffers_.end(), buffers_);
   job.arrays_ = std::move(arrays_);

@@ -1,5 +1,6 @@
 #include <limits>
 
+#include "core/error.hpp"
 #include "napi/bindings.hpp"
 
 namespace us::node {
@@ -39,24 +40,32 @@ struct IouCounts final : Job {
             "pixelLabels", from.count({params.images, params.layers, params.out_height, params.out_width}))),
         image_labels(from.input<std::int32_t>("imageLabels", from.count({params.images, params.image_labels}))),
         category_of(from.input<std::int32_t>("categoryOf", params.concepts)),
-        pixel_labels_on_host(pixel_labels.as<std::int32_t>()),
-        image_labels_on_host(image_labels.as<std::int32_t>()),
-        category_of_on_host(category_of.as<std::int32_t>()),
         intersection(from.updated<std::int64_t>("intersection", from.count({params.units, params.concepts}))),
         label_pixels(from.updated<std::int64_t>("labelPixels", params.concepts)),
         category_area(from.updated<std::int64_t>("categoryArea", from.count({params.units, params.categories}))),
         area(from.updated<std::int64_t>("area", params.units)) {}
 
   us_status run(const us_execution& execution) override {
-    // The CPU checks labels itself; a device does not.
     if (execution.backend != US_BACKEND_CPU) {
-      const us_status status =
-          us_iou_check_labels(&params, pixel_labels_on_host, image_labels_on_host, category_of_on_host);
+      const us_status status = check_labels();
       if (status != US_OK) return status;
     }
     return us_iou_counts(&execution, &params, x.as<float>(), thresholds.as<double>(), pixel_labels.as<std::int32_t>(),
                          image_labels.as<std::int32_t>(), category_of.as<std::int32_t>(), intersection.as<std::int64_t>(),
                          label_pixels.as<std::int64_t>(), category_area.as<std::int64_t>(), area.as<std::int64_t>());
+  }
+
+  /// The CPU checks labels itself. A device does not, but it ignores one that is wrong, so that labels which lie there
+  /// need not be fetched.
+  us_status check_labels() const {
+    if (category_of.on_host<std::int32_t>() == nullptr) {
+      return fail(US_INVALID_ARGUMENT, "categoryOf must be a typed array, because it is checked before the call");
+    }
+    us_iou_params checked = params;
+    if (pixel_labels.on_host<std::int32_t>() == nullptr) checked.layers = 0;
+    if (image_labels.on_host<std::int32_t>() == nullptr) checked.image_labels = 0;
+    return us_iou_check_labels(&checked, pixel_labels.on_host<std::int32_t>(), image_labels.on_host<std::int32_t>(),
+                               category_of.on_host<std::int32_t>());
   }
 
   us_iou_params params;
@@ -65,9 +74,6 @@ struct IouCounts final : Job {
   Buffer& pixel_labels;
   Buffer& image_labels;
   Buffer& category_of;
-  const std::int32_t* pixel_labels_on_host;
-  const std::int32_t* image_labels_on_host;
-  const std::int32_t* category_of_on_host;
   Buffer& intersection;
   Buffer& label_pixels;
   Buffer& category_area;

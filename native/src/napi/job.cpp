@@ -1,7 +1,10 @@
 #include "napi/job.hpp"
 
 #include <exception>
+#include <new>
 #include <utility>
+
+#include "core/error.hpp"
 
 namespace us::node {
 namespace {
@@ -41,15 +44,25 @@ class JobWorker final : public Napi::AsyncWorker {
 
 us_status Job::execute() noexcept {
   us_status status = stage();
-  if (status == US_OK) status = run(execution_);
+  if (status == US_OK) status = run_guarded();
   if (status == US_OK) status = collect();
+  // After a failure too, since what was queued before it may still use the buffers.
+  const us_status settled = us_synchronize(&execution_);
   release();
-  return status;
+  return settled == US_OK ? status : settled;
+}
+
+us_status Job::run_guarded() noexcept {
+  try {
+    return run(execution_);
+  } catch (const std::bad_alloc&) {
+    return fail(US_OUT_OF_MEMORY, "out of memory");
+  }
 }
 
 us_status Job::stage() {
-  if (execution_.backend == US_BACKEND_CPU) return US_OK;
   for (Buffer& buffer : buffers_) {
+    if (!is_staged(buffer)) continue;
     buffer.memory_ = nullptr;
     us_status status = us_memory_allocate(execution_.backend, buffer.bytes_, &buffer.memory_);
     if (status == US_OK && buffer.read_) {
@@ -61,22 +74,25 @@ us_status Job::stage() {
 }
 
 us_status Job::collect() {
-  if (execution_.backend == US_BACKEND_CPU) return US_OK;
   for (const Buffer& buffer : buffers_) {
-    if (!buffer.written_) continue;
+    if (!is_staged(buffer) || !buffer.written_) continue;
     const us_status status = us_memory_copy(&execution_, US_COPY_TO_HOST, buffer.host_, buffer.memory_, buffer.bytes_);
     if (status != US_OK) return status;
   }
-  return us_synchronize(&execution_);
+  return US_OK;
 }
 
 void Job::release() noexcept {
-  if (execution_.backend == US_BACKEND_CPU) return;
   for (Buffer& buffer : buffers_) {
+    if (!is_staged(buffer)) continue;
     // After a failed stage() the later buffers still point at the arrays.
     if (buffer.memory_ != buffer.host_ && buffer.memory_ != nullptr) us_memory_free(execution_.backend, buffer.memory_);
     buffer.memory_ = buffer.host_;
   }
+}
+
+bool Job::is_staged(const Buffer& buffer) const {
+  return execution_.backend != US_BACKEND_CPU && buffer.resident_ == nullptr && buffer.bytes_ > 0;
 }
 
 Napi::Error make_error(Napi::Env env, us_status status, const std::string& message) {

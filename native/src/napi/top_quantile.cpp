@@ -1,5 +1,6 @@
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "core/error.hpp"
 #include "napi/bindings.hpp"
@@ -25,38 +26,51 @@ struct TopQuantile final : Job {
       : params(params_of(from)),
         count(from.count({params.images, params.units, params.cells})),
         values(from.input<float>("values", count)),
-        values_on_host(values.as<float>()),
         kept(from.updated<float>("kept", from.count({params.units, params.capacity}))),
         filled(from.updated<std::int32_t>("filled", params.units)),
-        filled_on_host(filled.as<std::int32_t>()),
         cutoff(from.updated<float>("cutoff", params.units)) {}
 
   us_status run(const us_execution& execution) override {
-    // The CPU checks while it reads; a device does not.
-    if (execution.backend != US_BACKEND_CPU && !is_good()) {
-      return fail(US_BAD_INPUT, "a value is NaN, or a buffer's filled part is out of range");
+    if (execution.backend != US_BACKEND_CPU) {
+      const us_status status = check(execution);
+      if (status != US_OK) return status;
     }
     return us_top_quantile(&execution, &params, values.as<float>(), kept.as<float>(), filled.as<std::int32_t>(),
                            cutoff.as<float>());
   }
 
-  bool is_good() const {
-    for (std::int64_t i = 0; i < count; ++i) {
-      if (std::isnan(values_on_host[i])) return false;
+  /// The CPU checks while it reads. A device does not, and a NaN that it drops would be counted all the same, so values
+  /// that lie there are fetched.
+  us_status check(const us_execution& execution) const {
+    const auto* const filled_on_host = filled.on_host<std::int32_t>();
+    if (filled_on_host == nullptr && params.units > 0) {
+      return fail(US_INVALID_ARGUMENT, "filled must be a typed array, because it is checked before the call");
     }
     for (std::int32_t unit = 0; unit < params.units; ++unit) {
-      if (filled_on_host[unit] < 0 || filled_on_host[unit] > params.capacity) return false;
+      if (filled_on_host[unit] >= 0 && filled_on_host[unit] <= params.capacity) continue;
+      return fail(US_BAD_INPUT, "the filled part of a buffer is out of range");
     }
-    return true;
+    const auto* values_on_host = values.on_host<float>();
+    std::vector<float> fetched;
+    if (values_on_host == nullptr) {
+      fetched.resize(static_cast<std::size_t>(count));
+      const std::size_t bytes = fetched.size() * sizeof(float);
+      us_status status = us_memory_copy(&execution, US_COPY_TO_HOST, fetched.data(), values.as<float>(), bytes);
+      if (status == US_OK) status = us_synchronize(&execution);
+      if (status != US_OK) return status;
+      values_on_host = fetched.data();
+    }
+    for (std::int64_t i = 0; i < count; ++i) {
+      if (std::isnan(values_on_host[i])) return fail(US_BAD_INPUT, "a value is NaN");
+    }
+    return US_OK;
   }
 
   us_top_quantile_params params;
   std::int64_t count;
   Buffer& values;
-  const float* values_on_host;
   Buffer& kept;
   Buffer& filled;
-  const std::int32_t* filled_on_host;
   Buffer& cutoff;
 };
 

@@ -6,6 +6,7 @@ import { addDissectCommand } from './commands/dissect.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
+import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
@@ -21,6 +22,7 @@ const COMMANDS = [
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,
+  addSelftestCommand,
   addDataCommand,
 ];
 

@@ -36,7 +36,8 @@ export function positiveInteger(text: string): number {
 // The engine starts every thread it is asked for: a slip of the keyboard must not start a hundred thousand.
 const MOST_THREADS = 1024;
 
-function parseThreads(text: string): number {
+/** A parser of thread counts for commander. */
+export function parseThreads(text: string): number {
   const threads = positiveInteger(text);
   if (threads > MOST_THREADS) throw new InvalidArgumentError(`It must be at most ${MOST_THREADS}.`);
   return threads;

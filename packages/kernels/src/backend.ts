@@ -1,5 +1,6 @@
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import { type AddonBackend, KERNEL_NAMES, type KernelName, loadAddon } from './addon.js';
+import type { DeviceName } from './device-buffer.js';
 
 export type BackendName = 'cpu' | 'cuda' | 'reference';
 
@@ -7,8 +8,8 @@ export const BACKEND_NAMES = ['cpu', 'cuda', 'reference'] as const satisfies Bac
 
 export interface KernelOptions {
   /**
-   * `auto` (the default) takes the best native back end that has the kernel. A back end asked for by name is used or
-   * the call fails: nothing falls back.
+   * `auto` (the default) takes the back end whose buffers the call is given, else the best native one that has the kernel.
+   * A back end asked for by name is used or the call fails: nothing falls back, and no DeviceBuffer is copied elsewhere.
    */
   readonly backend?: BackendName | 'auto';
   /** CPU threads, the caller's included; 0, the default, means all processors. */
@@ -54,21 +55,39 @@ export function listBackends(): BackendStatus[] {
 }
 
 /**
- * Tensors lie in host memory, so a device pays for two copies over the bus, which is more than a memory-bound kernel
+ * For tensors in host memory, so a device pays for two copies over the bus, which is more than a memory-bound kernel
  * costs on the CPU. The reference is never picked: it is hundreds of times slower, and its use is a decision.
  */
 const AUTO_ORDER: readonly BackendName[] = ['cpu', 'cuda'];
 
 let known: readonly BackendStatus[] | undefined;
 
-/** The back end a call will run on. Throws `backend` with every reason, or `wrong-use` for a name that is none. */
-export function chooseBackend(kernel: KernelName, requested: BackendName | 'auto' = 'auto'): BackendName {
-  if (requested === 'reference') return requested;
+/** Throws `wrong-use` unless a call with buffers on `device` may run where it was asked to. */
+function requireDevice(kernel: KernelName, requested: BackendName | 'auto', device: DeviceName): void {
+  if (requested === 'auto' || requested === device) return;
+  throw new UnitscopeError(
+    'wrong-use',
+    `${kernel} cannot run on "${requested}" with DeviceBuffers on ${device}; copy them with toHost first`,
+    { subject: requested, alternatives: ['auto', device] },
+  );
+}
+
+/**
+ * The back end a call will run on: that of its DeviceBuffers, if it has any. Throws `backend` with every reason, or
+ * `wrong-use` for a name that is none or is another than the buffers'.
+ */
+export function chooseBackend(
+  kernel: KernelName,
+  requested: BackendName | 'auto' = 'auto',
+  device?: DeviceName,
+): BackendName {
   if (requested !== 'auto' && !BACKEND_NAMES.includes(requested)) {
     throw unknownName('back end', String(requested), ['auto', ...BACKEND_NAMES], 'wrong-use');
   }
+  if (requested === 'reference') return requested;
+  if (device !== undefined) requireDevice(kernel, requested, device);
   known ??= listBackends();
-  const candidates = requested === 'auto' ? AUTO_ORDER : [requested];
+  const candidates = requested === 'auto' ? (device === undefined ? AUTO_ORDER : [device]) : [requested];
   const reasons: string[] = [];
   for (const name of candidates) {
     const status = known.find((candidate) => candidate.name === name);

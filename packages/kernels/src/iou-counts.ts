@@ -1,19 +1,21 @@
-import { sizeOf, type Tensor, type TensorData, UnitscopeError, unknownName } from '@unitscope/tensor';
+import { sizeOf, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { IouParams } from './addon.js';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import type { MapPlacement } from './map-placement.js';
 import { requireDims } from './pooling.js';
 import { iouCountsReference } from './reference/iou-counts.js';
+import { sumLike } from './storage.js';
 
 /** Images of a batch: what the units said and what is there. */
-export interface IouBatch {
+export interface IouBatch<S extends AnyArray = Float32Array> {
   /** `[images, units, height, width]`. NaN is above no threshold. */
-  readonly activations: Tensor;
+  readonly activations: TensorOver<S>;
   /** `[images, layers, pixelHeight, pixelWidth]`: at most one label for a pixel in each layer, 0 for none. */
-  readonly pixelLabels: Tensor<Int32Array>;
+  readonly pixelLabels: AnyTensor<Int32Array>;
   /** `[images, n]`: labels of whole images, 0 for none; each is worth all the pixels. */
-  readonly imageLabels?: Tensor<Int32Array>;
+  readonly imageLabels?: AnyTensor<Int32Array>;
 }
 
 export interface IouConcepts {
@@ -23,24 +25,24 @@ export interface IouConcepts {
 }
 
 /** Integer counts over all images seen, `concepts` being the length of `categoryOf`; entries of label 0 stay 0. */
-export interface IouCounts {
+export interface IouCounts<P extends Place = 'host'> {
   /** `[units, concepts]`: pixels where the unit is active and the label is. */
-  readonly intersection: Tensor<BigInt64Array>;
+  readonly intersection: TensorIn<P, BigInt64Array>;
   /** `[concepts]`: pixels with the label. */
-  readonly labelPixels: Tensor<BigInt64Array>;
+  readonly labelPixels: TensorIn<P, BigInt64Array>;
   /** `[units, categories]`: active pixels in images that carry a label of the category. */
-  readonly categoryArea: Tensor<BigInt64Array>;
+  readonly categoryArea: TensorIn<P, BigInt64Array>;
   /** `[units]`: active pixels. */
-  readonly area: Tensor<BigInt64Array>;
+  readonly area: TensorIn<P, BigInt64Array>;
 }
 
-export interface IouCountsOptions extends KernelOptions {
-  /** Counts to add to instead of new ones. Their integers make the sum of any split of the images the same. */
-  readonly into?: IouCounts;
+export interface IouCountsOptions<P extends Place = 'host'> extends KernelOptions {
+  /** Counts to add to instead of new ones, where those would lie. Their integers make the sum of any split of the images the same. */
+  readonly into?: IouCounts<P>;
 }
 
-export interface IouCountsResult {
-  readonly counts: IouCounts;
+export interface IouCountsResult<P extends Place = 'host'> {
+  readonly counts: IouCounts<P>;
   readonly backend: BackendName;
 }
 
@@ -48,10 +50,14 @@ const EDGES = { clamp: 0, zero: 1 } as const satisfies Record<MapPlacement['edge
 
 interface Prepared {
   readonly call: KernelCall<'iouCounts'>;
-  readonly counts: IouCounts;
+  readonly counts: IouCounts<Place>;
 }
 
-function requireAxes(name: string, { dims, data }: Tensor<TensorData>, count: number): void {
+function requireAxes(
+  name: string,
+  { dims, data }: TensorOver<{ readonly length: number }>,
+  count: number,
+): void {
   if (dims.length !== count || sizeOf(dims) !== data.length) {
     throw new UnitscopeError(
       'bad-input',
@@ -61,17 +67,30 @@ function requireAxes(name: string, { dims, data }: Tensor<TensorData>, count: nu
   }
 }
 
-function newCounts(params: IouParams): IouCounts {
-  const zeros = (...dims: number[]) => ({ dims, data: new BigInt64Array(sizeOf(dims)) });
+/** The counts that are added to, which lie where the activations do. */
+function countsOf(
+  { units, concepts, categories }: IouParams,
+  activations: AnyArray,
+  into: IouCounts<Place> | undefined,
+): IouCounts<Place> {
+  const sum = (name: keyof IouCounts, ...dims: number[]) => {
+    const given = into?.[name];
+    if (given !== undefined) requireDims(name, given, dims);
+    return { dims, data: sumLike(activations, name, given?.data, BigInt64Array, sizeOf(dims)) };
+  };
   return {
-    intersection: zeros(params.units, params.concepts),
-    labelPixels: zeros(params.concepts),
-    categoryArea: zeros(params.units, params.categories),
-    area: zeros(params.units),
+    intersection: sum('intersection', units, concepts),
+    labelPixels: sum('labelPixels', concepts),
+    categoryArea: sum('categoryArea', units, categories),
+    area: sum('area', units),
   };
 }
 
-function paramsOf(batch: IouBatch, { categoryOf, categories }: IouConcepts, placement: MapPlacement) {
+function paramsOf(
+  batch: IouBatch<AnyArray>,
+  { categoryOf, categories }: IouConcepts,
+  placement: MapPlacement,
+) {
   requireAxes('activations', batch.activations, 4);
   requireAxes('pixelLabels', batch.pixelLabels, 4);
   const [images = 0, units = 0, height = 0, width = 0] = batch.activations.dims;
@@ -120,11 +139,11 @@ function paramsOf(batch: IouBatch, { categoryOf, categories }: IouConcepts, plac
 }
 
 function prepare(
-  batch: IouBatch,
-  thresholds: Float64Array,
+  batch: IouBatch<AnyArray>,
+  thresholds: AnyArray<Float64Array>,
   concepts: IouConcepts,
   placement: MapPlacement,
-  { into }: IouCountsOptions,
+  { into }: IouCountsOptions<Place>,
 ): Prepared {
   const { params, imageLabels } = paramsOf(batch, concepts, placement);
   if (thresholds.length !== params.units) {
@@ -134,11 +153,7 @@ function prepare(
       { subject: 'thresholds' },
     );
   }
-  const counts = into ?? newCounts(params);
-  requireDims('intersection', counts.intersection, [params.units, params.concepts]);
-  requireDims('labelPixels', counts.labelPixels, [params.concepts]);
-  requireDims('categoryArea', counts.categoryArea, [params.units, params.categories]);
-  requireDims('area', counts.area, [params.units]);
+  const counts = countsOf(params, batch.activations.data, into);
   const call = {
     ...params,
     x: batch.activations.data,
@@ -152,7 +167,7 @@ function prepare(
     area: counts.area.data,
   };
   return {
-    call: { kernel: 'iouCounts', arguments: call, runReference: () => iouCountsReference(call) },
+    call: { kernel: 'iouCounts', arguments: call, runReference: iouCountsReference },
     counts,
   };
 }
@@ -164,29 +179,43 @@ function prepare(
  *
  * The map is evaluated at the label pixels in float64 (rows, then columns), so that every back end gives the same
  * integers; a reduction, where labels are coarser than the map, samples it. Throws `bad-input` for labels out of range,
- * with no count changed. The arrays must not be transferred or written to until the promise is settled.
+ * with no count changed; labels that lie on `cuda` are not looked at, and one that is out of range is none. The arrays must not be transferred or written to until the promise is settled.
  *
  * @param thresholds T_u, one for each unit; NaN activates nothing
  */
-export async function iouCounts(
-  batch: IouBatch,
-  thresholds: Float64Array,
+export function iouCounts<S extends AnyArray>(
+  batch: IouBatch<S>,
+  thresholds: AnyArray<Float64Array>,
   concepts: IouConcepts,
   placement: MapPlacement,
-  options: IouCountsOptions = {},
-): Promise<IouCountsResult> {
+  options?: IouCountsOptions<PlaceOf<S>>,
+): Promise<IouCountsResult<PlaceOf<S>>>;
+export async function iouCounts(
+  batch: IouBatch<AnyArray>,
+  thresholds: AnyArray<Float64Array>,
+  concepts: IouConcepts,
+  placement: MapPlacement,
+  options: IouCountsOptions<Place> = {},
+): Promise<IouCountsResult<Place>> {
   const { call, counts } = prepare(batch, thresholds, concepts, placement, options);
   return { counts, backend: await run(call, options) };
 }
 
 /** As `iouCounts`, on the calling thread: for small work. */
-export function iouCountsSync(
-  batch: IouBatch,
-  thresholds: Float64Array,
+export function iouCountsSync<S extends AnyArray>(
+  batch: IouBatch<S>,
+  thresholds: AnyArray<Float64Array>,
   concepts: IouConcepts,
   placement: MapPlacement,
-  options: IouCountsOptions = {},
-): IouCountsResult {
+  options?: IouCountsOptions<PlaceOf<S>>,
+): IouCountsResult<PlaceOf<S>>;
+export function iouCountsSync(
+  batch: IouBatch<AnyArray>,
+  thresholds: AnyArray<Float64Array>,
+  concepts: IouConcepts,
+  placement: MapPlacement,
+  options: IouCountsOptions<Place> = {},
+): IouCountsResult<Place> {
   const { call, counts } = prepare(batch, thresholds, concepts, placement, options);
   return { counts, backend: runSync(call, options) };
 }

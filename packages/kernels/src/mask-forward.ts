@@ -1,8 +1,10 @@
-import { sizeOf, type Tensor, unknownName } from '@unitscope/tensor';
+import { sizeOf, unknownName } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
-import { outputArray, requireDims } from './pooling.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import { requireDims } from './pooling.js';
 import { maskForwardReference } from './reference/mask-forward.js';
+import { outputLike } from './storage.js';
 import { resolveMask, type TemplateShape } from './template-mask.js';
 
 /**
@@ -13,43 +15,43 @@ export type MaskLocation = 'argmax' | 'centroid';
 
 const LOCATIONS = { argmax: 0, centroid: 1 } as const satisfies Record<MaskLocation, number>;
 
-export interface MaskForwardOptions extends KernelOptions, TemplateShape {
+export interface MaskForwardOptions<P extends Place = 'host'> extends KernelOptions, TemplateShape {
   /** Default `argmax`. */
   readonly location?: MaskLocation;
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly y?: Float32Array; readonly mu?: Int32Array };
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly y?: ArrayIn<P>; readonly mu?: ArrayIn<P, Int32Array> };
 }
 
-export interface MaskForwardResult {
+export interface MaskForwardResult<P extends Place = 'host'> {
   /** The masked maps, dims as `x`. */
-  readonly y: Tensor;
+  readonly y: TensorIn<P>;
   /** The cell of each map's part, row * n + column; dims as `x` without the last two. */
-  readonly mu: Tensor<Int32Array>;
+  readonly mu: TensorIn<P, Int32Array>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'maskForward'>;
-  readonly result: Omit<MaskForwardResult, 'backend'>;
+  readonly result: Omit<MaskForwardResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, options: MaskForwardOptions): Prepared {
+function prepare(x: AnyTensor, options: MaskForwardOptions<Place>): Prepared {
   const { location = 'argmax', into = {} } = options;
   if (LOCATIONS[location] === undefined)
     throw unknownName('location', String(location), Object.keys(LOCATIONS), 'wrong-use');
   const { params, beta } = resolveMask(x.dims, options);
   requireDims('x', x, x.dims);
   const places = x.dims.slice(0, -2);
-  const y = outputArray('y', into.y, sizeOf(x.dims), (size) => new Float32Array(size));
-  const mu = outputArray('mu', into.mu, sizeOf(places), (size) => new Int32Array(size));
+  const y = outputLike(x.data, 'y', into.y, Float32Array, sizeOf(x.dims));
+  const mu = outputLike(x.data, 'mu', into.mu, Int32Array, sizeOf(places));
   return {
     call: {
       kernel: 'maskForward',
       arguments: { ...params, location: LOCATIONS[location], x: x.data, beta, y, mu },
-      runReference: () => {
-        const expected = maskForwardReference(params, location, x.data, beta);
-        y.set(expected.y);
-        mu.set(expected.mu);
+      runReference: (host) => {
+        const expected = maskForwardReference(params, location, host.x, beta);
+        host.y.set(expected.y);
+        host.mu.set(expected.mu);
       },
     },
     result: { y: { dims: [...x.dims], data: y }, mu: { dims: places, data: mu } },
@@ -68,13 +70,27 @@ function prepare(x: Tensor, options: MaskForwardOptions): Prepared {
  *
  * @param x activation maps, `[..., channels, n, n]`
  */
-export async function maskForward(x: Tensor, options: MaskForwardOptions = {}): Promise<MaskForwardResult> {
+export function maskForward<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MaskForwardOptions<PlaceOf<S>>,
+): Promise<MaskForwardResult<PlaceOf<S>>>;
+export async function maskForward(
+  x: AnyTensor,
+  options: MaskForwardOptions<Place> = {},
+): Promise<MaskForwardResult<Place>> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `maskForward`, on the calling thread: for small work. */
-export function maskForwardSync(x: Tensor, options: MaskForwardOptions = {}): MaskForwardResult {
+export function maskForwardSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MaskForwardOptions<PlaceOf<S>>,
+): MaskForwardResult<PlaceOf<S>>;
+export function maskForwardSync(
+  x: AnyTensor,
+  options: MaskForwardOptions<Place> = {},
+): MaskForwardResult<Place> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: runSync(call, options) };
 }

@@ -1,35 +1,46 @@
-import { sizeOf, type Tensor } from '@unitscope/tensor';
+import { sizeOf } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
-import { outputArray, type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import { type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { maxPoolBackwardReference } from './reference/max-pool-backward.js';
+import { type SignalRule, signalRuleNumber } from './signal-rule.js';
+import { outputLike } from './storage.js';
 
-export interface MaxPoolBackwardOptions extends KernelOptions {
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly dx?: Float32Array };
+export interface MaxPoolBackwardOptions<P extends Place = 'host'> extends KernelOptions {
+  /** The rule of the ReLU in front of the pooling, whose output x is. Default `none`: there is no ReLU to pass. */
+  readonly rule?: SignalRule;
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly dx?: ArrayIn<P> };
 }
 
-export interface MaxPoolBackwardResult {
-  /** dS/dx, dims as `x`. */
-  readonly dx: Tensor;
+export interface MaxPoolBackwardResult<P extends Place = 'host'> {
+  /** The signal at x, or with a rule at the input of the ReLU that made x; dims as `x`. */
+  readonly dx: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'maxPoolBackward'>;
-  readonly result: Omit<MaxPoolBackwardResult, 'backend'>;
+  readonly result: Omit<MaxPoolBackwardResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPoolBackwardOptions): Prepared {
+function prepare(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  { rule = 'none', into = {} }: MaxPoolBackwardOptions<Place>,
+): Prepared {
+  const ruleNumber = signalRuleNumber(rule, ['none', 'gradient', 'guided', 'deconvnet']);
   const params = resolvePooling(x.dims, window);
   requireDims('x', x, x.dims);
   requireDims('dy', dy, pooledDims(x.dims, params));
-  const dx = outputArray('dx', into.dx, sizeOf(x.dims), (size) => new Float32Array(size));
+  const dx = outputLike(x.data, 'dx', into.dx, Float32Array, sizeOf(x.dims));
   return {
     call: {
       kernel: 'maxPoolBackward',
-      arguments: { params, x: x.data, dy: dy.data, dx },
-      runReference: () => dx.set(maxPoolBackwardReference(params, x.data, dy.data).dx),
+      arguments: { params, rule: ruleNumber, x: x.data, dy: dy.data, dx },
+      runReference: (host) => host.dx.set(maxPoolBackwardReference(params, rule, host.x, host.dy).dx),
     },
     result: { dx: { dims: [...x.dims], data: dx } },
   };
@@ -37,28 +48,42 @@ function prepare(x: Tensor, dy: Tensor, window: PoolWindow, { into = {} }: MaxPo
 
 /**
  * The gradient of max-pooling from its input alone: finds the switches again and unpools `dy` by them, accumulating.
- * Ties and NaN as in `maxPool`. The arrays must not be transferred or written to until the promise is settled.
+ * Ties and NaN as in `maxPool`. A rule is applied once the signals of overlapping windows are added, in the same pass.
+ *
+ * Throws `wrong-use` for an unknown rule. The arrays must not be transferred or written to until the promise is settled.
  *
  * @param x the pooling's input, `[..., height, width]`
  * @param dy dS/dy, `[..., outHeight, outWidth]`
  */
-export async function maxPoolBackward(
-  x: Tensor,
-  dy: Tensor,
+export function maxPoolBackward<S extends AnyArray>(
+  x: TensorOver<S>,
+  dy: AnyTensor,
   window: PoolWindow,
-  options: MaxPoolBackwardOptions = {},
-): Promise<MaxPoolBackwardResult> {
+  options?: MaxPoolBackwardOptions<PlaceOf<S>>,
+): Promise<MaxPoolBackwardResult<PlaceOf<S>>>;
+export async function maxPoolBackward(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolBackwardOptions<Place> = {},
+): Promise<MaxPoolBackwardResult<Place>> {
   const { call, result } = prepare(x, dy, window, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `maxPoolBackward`, on the calling thread: for small work. */
-export function maxPoolBackwardSync(
-  x: Tensor,
-  dy: Tensor,
+export function maxPoolBackwardSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  dy: AnyTensor,
   window: PoolWindow,
-  options: MaxPoolBackwardOptions = {},
-): MaxPoolBackwardResult {
+  options?: MaxPoolBackwardOptions<PlaceOf<S>>,
+): MaxPoolBackwardResult<PlaceOf<S>>;
+export function maxPoolBackwardSync(
+  x: AnyTensor,
+  dy: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolBackwardOptions<Place> = {},
+): MaxPoolBackwardResult<Place> {
   const { call, result } = prepare(x, dy, window, options);
   return { ...result, backend: runSync(call, options) };
 }

@@ -1,41 +1,43 @@
-import { sizeOf, type Tensor } from '@unitscope/tensor';
+import { sizeOf } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
-import { outputArray, type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import { type PoolWindow, pooledDims, requireDims, resolvePooling } from './pooling.js';
 import { maxPoolReference } from './reference/max-pool.js';
+import { outputLike } from './storage.js';
 
-export interface MaxPoolOptions extends KernelOptions {
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly y?: Float32Array; readonly switches?: Uint8Array };
+export interface MaxPoolOptions<P extends Place = 'host'> extends KernelOptions {
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly y?: ArrayIn<P>; readonly switches?: ArrayIn<P, Uint8Array> };
 }
 
-export interface MaxPoolResult {
+export interface MaxPoolResult<P extends Place = 'host'> {
   /** The maxima, `[..., outHeight, outWidth]`. */
-  readonly y: Tensor;
+  readonly y: TensorIn<P>;
   /** Of each window, which cell won: row * kernelWidth + column inside the window. Dims as `y`. */
-  readonly switches: Tensor<Uint8Array>;
+  readonly switches: TensorIn<P, Uint8Array>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'maxPool'>;
-  readonly result: Omit<MaxPoolResult, 'backend'>;
+  readonly result: Omit<MaxPoolResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, window: PoolWindow, { into = {} }: MaxPoolOptions): Prepared {
+function prepare(x: AnyTensor, window: PoolWindow, { into = {} }: MaxPoolOptions<Place>): Prepared {
   const params = resolvePooling(x.dims, window);
   requireDims('x', x, x.dims);
   const dims = pooledDims(x.dims, params);
-  const y = outputArray('y', into.y, sizeOf(dims), (size) => new Float32Array(size));
-  const switches = outputArray('switches', into.switches, sizeOf(dims), (size) => new Uint8Array(size));
+  const y = outputLike(x.data, 'y', into.y, Float32Array, sizeOf(dims));
+  const switches = outputLike(x.data, 'switches', into.switches, Uint8Array, sizeOf(dims));
   return {
     call: {
       kernel: 'maxPool',
       arguments: { params, x: x.data, y, switches },
-      runReference: () => {
-        const reference = maxPoolReference(params, x.data);
-        y.set(reference.y);
-        switches.set(reference.switches);
+      runReference: (host) => {
+        const reference = maxPoolReference(params, host.x);
+        host.y.set(reference.y);
+        host.switches.set(reference.switches);
       },
     },
     result: { y: { dims, data: y }, switches: { dims, data: switches } },
@@ -51,17 +53,31 @@ function prepare(x: Tensor, window: PoolWindow, { into = {} }: MaxPoolOptions): 
  *
  * @param x `[..., height, width]`
  */
-export async function maxPool(
-  x: Tensor,
+export function maxPool<S extends AnyArray>(
+  x: TensorOver<S>,
   window: PoolWindow,
-  options: MaxPoolOptions = {},
-): Promise<MaxPoolResult> {
+  options?: MaxPoolOptions<PlaceOf<S>>,
+): Promise<MaxPoolResult<PlaceOf<S>>>;
+export async function maxPool(
+  x: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolOptions<Place> = {},
+): Promise<MaxPoolResult<Place>> {
   const { call, result } = prepare(x, window, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `maxPool`, on the calling thread: for small work. */
-export function maxPoolSync(x: Tensor, window: PoolWindow, options: MaxPoolOptions = {}): MaxPoolResult {
+export function maxPoolSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  window: PoolWindow,
+  options?: MaxPoolOptions<PlaceOf<S>>,
+): MaxPoolResult<PlaceOf<S>>;
+export function maxPoolSync(
+  x: AnyTensor,
+  window: PoolWindow,
+  options: MaxPoolOptions<Place> = {},
+): MaxPoolResult<Place> {
   const { call, result } = prepare(x, window, options);
   return { ...result, backend: runSync(call, options) };
 }

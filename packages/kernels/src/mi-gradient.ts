@@ -1,10 +1,12 @@
-import { type Tensor, UnitscopeError, unknownName } from '@unitscope/tensor';
+import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { type PriorOptions, resolveLogZ, resolveMaps } from './mutual-information.js';
-import { outputArray, requireDims } from './pooling.js';
+import { requireDims } from './pooling.js';
 import { miGradientReference } from './reference/mi-gradient.js';
 import { releasedGradientReference } from './reference/released-gradient.js';
+import { outputLike } from './storage.js';
 
 /**
  * Which gradient of the filter loss.
@@ -25,7 +27,7 @@ const MODES = { exact: 0, frozen: 1, 'one-template': 2, released: 3 } as const s
 /** What only the mode `released` reads. */
 export interface ReleasedOptions {
   /** The slope of each filter's mask, `[channels]`. Default 2, where the code starts. */
-  readonly slopes?: Tensor;
+  readonly slopes?: AnyTensor;
   /** The mean size of the gradient over a filter's positives and over its negatives. Default 1e-6, the code's first epoch. */
   readonly magnitude?: number;
   /** Default 1. */
@@ -34,29 +36,36 @@ export interface ReleasedOptions {
   readonly negativeWeight?: number;
 }
 
-export interface MiGradientOptions extends KernelOptions, PriorOptions, ReleasedOptions {
+export interface MiGradientOptions<P extends Place = 'host'>
+  extends KernelOptions,
+    PriorOptions,
+    ReleasedOptions {
   /** Default `exact`. */
   readonly mode?: MiMode;
   /**
    * `[batch, channels]`, 1 where the image is of the filter's category, else 0: needed by `one-template` and `released`.
    */
-  readonly targets?: Tensor<Uint8Array>;
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly dx?: Float32Array };
+  readonly targets?: AnyTensor<Uint8Array>;
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly dx?: ArrayIn<P> };
 }
 
-export interface MiGradientResult {
+export interface MiGradientResult<P extends Place = 'host'> {
   /** `[batch, channels, n, n]`: subtract it to raise the mutual information. */
-  readonly dx: Tensor;
+  readonly dx: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'miGradient'>;
-  readonly result: Omit<MiGradientResult, 'backend'>;
+  readonly result: Omit<MiGradientResult<Place>, 'backend'>;
 }
 
-function resolveTargets(x: Tensor, mode: MiMode, targets: Tensor<Uint8Array> | undefined): Uint8Array {
+function resolveTargets(
+  x: AnyTensor,
+  mode: MiMode,
+  targets: AnyTensor<Uint8Array> | undefined,
+): AnyArray<Uint8Array> {
   if (mode !== 'one-template' && mode !== 'released') return new Uint8Array(0);
   if (targets === undefined) {
     throw new UnitscopeError(
@@ -69,14 +78,14 @@ function resolveTargets(x: Tensor, mode: MiMode, targets: Tensor<Uint8Array> | u
   return targets.data;
 }
 
-function resolveSlopes(channels: number, mode: MiMode, slopes: Tensor | undefined): Float32Array {
+function resolveSlopes(channels: number, mode: MiMode, slopes: AnyTensor | undefined): AnyArray {
   if (mode !== 'released') return new Float32Array(0);
   if (slopes === undefined) return new Float32Array(channels).fill(2);
   requireDims('slopes', slopes, [channels]);
   return slopes.data;
 }
 
-function prepare(x: Tensor, options: MiGradientOptions): Prepared {
+function prepare(x: AnyTensor, options: MiGradientOptions<Place>): Prepared {
   const { mode = 'exact', magnitude = 1e-6, positiveWeight = 1, negativeWeight = 1 } = options;
   if (MODES[mode] === undefined)
     throw unknownName('gradient mode', String(mode), Object.keys(MODES), 'wrong-use');
@@ -84,17 +93,23 @@ function prepare(x: Tensor, options: MiGradientOptions): Prepared {
   const targets = resolveTargets(x, mode, options.targets);
   const slopes = resolveSlopes(params.channels, mode, options.slopes);
   const z = resolveLogZ(params, options.logZ);
-  const dx = outputArray('dx', options.into?.dx, x.data.length, (size) => new Float32Array(size));
+  const dx = outputLike(x.data, 'dx', options.into?.dx, Float32Array, x.data.length);
   const released = { magnitude, positiveWeight, negativeWeight };
   return {
     call: {
       kernel: 'miGradient',
       arguments: { ...params, mode: MODES[mode], ...released, x: x.data, targets, slopes, ...z, dx },
-      runReference: () =>
-        dx.set(
+      runReference: (host) =>
+        host.dx.set(
           mode === 'released'
-            ? releasedGradientReference(params, released, x.data, targets, slopes)
-            : miGradientReference(params, mode, x.data, targets, options.logZ?.data).dx,
+            ? releasedGradientReference(params, released, host.x, host.targets, host.slopes)
+            : miGradientReference(
+                params,
+                mode,
+                host.x,
+                host.targets,
+                z.constantZ === 1 ? host.logZ : undefined,
+              ).dx,
         ),
     },
     result: { dx: { dims: x.dims, data: dx } },
@@ -112,13 +127,27 @@ function prepare(x: Tensor, options: MiGradientOptions): Prepared {
  *
  * @param x `[batch, channels, n, n]`, n at most 256
  */
-export async function miGradient(x: Tensor, options: MiGradientOptions = {}): Promise<MiGradientResult> {
+export function miGradient<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MiGradientOptions<PlaceOf<S>>,
+): Promise<MiGradientResult<PlaceOf<S>>>;
+export async function miGradient(
+  x: AnyTensor,
+  options: MiGradientOptions<Place> = {},
+): Promise<MiGradientResult<Place>> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `miGradient`, on the calling thread: for small work. */
-export function miGradientSync(x: Tensor, options: MiGradientOptions = {}): MiGradientResult {
+export function miGradientSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MiGradientOptions<PlaceOf<S>>,
+): MiGradientResult<PlaceOf<S>>;
+export function miGradientSync(
+  x: AnyTensor,
+  options: MiGradientOptions<Place> = {},
+): MiGradientResult<Place> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: runSync(call, options) };
 }

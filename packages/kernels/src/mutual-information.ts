@@ -1,5 +1,6 @@
-import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { UnitscopeError } from '@unitscope/tensor';
 import type { MiParams } from './addon.js';
+import type { AnyArray, AnyTensor } from './device-buffer.js';
 import { requireDims } from './pooling.js';
 
 /** The templates of an interpretable CNN and how likely they are. */
@@ -17,11 +18,11 @@ export interface PriorOptions extends TemplateOptions {
    * log Z_T over more images than the batch, `[channels, n^2 + 1]`, as `RunningZ` gives it. Without it Z_T is that of
    * the batch itself.
    */
-  readonly logZ?: Tensor;
+  readonly logZ?: AnyTensor;
 }
 
 /** What the kernels take for maps `x`, `[batch, channels, n, n]`; throws `bad-input` for anything else. */
-export function resolveMaps(x: Tensor, { tau, beta = 4, alpha }: Omit<PriorOptions, 'logZ'>): MiParams {
+export function resolveMaps(x: AnyTensor, { tau, beta = 4, alpha }: Omit<PriorOptions, 'logZ'>): MiParams {
   const [batch = 0, channels = 0, size = 0, width = 0] = x.dims;
   if (x.dims.length !== 4 || size !== width || size < 1) {
     throw new UnitscopeError(
@@ -38,8 +39,8 @@ export function resolveMaps(x: Tensor, { tau, beta = 4, alpha }: Omit<PriorOptio
 /** The arguments of a Z that may be constant. */
 export function resolveLogZ(
   params: MiParams,
-  logZ: Tensor | undefined,
-): { constantZ: number; logZ: Float32Array } {
+  logZ: AnyTensor | undefined,
+): { constantZ: number; logZ: AnyArray } {
   if (logZ === undefined) return { constantZ: 0, logZ: new Float32Array(0) };
   requireDims('logZ', logZ, [params.channels, params.size ** 2 + 1]);
   return { constantZ: 1, logZ: logZ.data };

@@ -1,5 +1,6 @@
-import { sizeOf, type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
+import { sizeOf, UnitscopeError } from '@unitscope/tensor';
 import type { Pool2dParams } from './addon.js';
+import type { TensorOver } from './device-buffer.js';
 
 /** One number for both axes, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number];
@@ -113,7 +114,11 @@ export function pooledDims(dims: readonly number[], params: Pool2dParams): numbe
 }
 
 /** Throws `bad-input` unless the tensor has these dims and as much data. */
-export function requireDims(name: string, value: Tensor<TensorData>, dims: readonly number[]): void {
+export function requireDims(
+  name: string,
+  value: TensorOver<{ readonly length: number }>,
+  dims: readonly number[],
+): void {
   const fits = value.dims.length === dims.length && value.dims.every((dim, axis) => dim === dims[axis]);
   if (!fits || value.data.length !== sizeOf(dims)) {
     throw new UnitscopeError(
@@ -125,7 +130,7 @@ export function requireDims(name: string, value: Tensor<TensorData>, dims: reado
 }
 
 /** The array a result goes to: the caller's, if it has the right size and type, or a new one. */
-export function outputArray<D extends Float32Array | Int32Array | Uint8Array>(
+export function outputArray<D extends Float32Array | Float64Array | Int32Array | Uint8Array>(
   name: string,
   given: D | undefined,
   size: number,

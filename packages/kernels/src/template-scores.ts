@@ -1,35 +1,36 @@
-import { sizeOf, type Tensor } from '@unitscope/tensor';
+import { sizeOf } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { resolveMaps, type TemplateOptions } from './mutual-information.js';
-import { outputArray } from './pooling.js';
 import { templateScoresReference } from './reference/template-scores.js';
+import { outputLike } from './storage.js';
 
-export interface TemplateScoresOptions extends KernelOptions, TemplateOptions {
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly scores?: Float32Array };
+export interface TemplateScoresOptions<P extends Place = 'host'> extends KernelOptions, TemplateOptions {
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly scores?: ArrayIn<P> };
 }
 
-export interface TemplateScoresResult {
+export interface TemplateScoresResult<P extends Place = 'host'> {
   /** `[batch, channels, n^2 + 1]`: template mu = row * n + column of its peak; the last is the negative template. */
-  readonly scores: Tensor;
+  readonly scores: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'templateScores'>;
-  readonly result: Omit<TemplateScoresResult, 'backend'>;
+  readonly result: Omit<TemplateScoresResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, options: TemplateScoresOptions): Prepared {
+function prepare(x: AnyTensor, options: TemplateScoresOptions<Place>): Prepared {
   const params = resolveMaps(x, options);
   const dims = [params.batch, params.channels, params.size ** 2 + 1];
-  const scores = outputArray('scores', options.into?.scores, sizeOf(dims), (size) => new Float32Array(size));
+  const scores = outputLike(x.data, 'scores', options.into?.scores, Float32Array, sizeOf(dims));
   return {
     call: {
       kernel: 'templateScores',
       arguments: { ...params, x: x.data, scores },
-      runReference: () => scores.set(templateScoresReference(params, x.data)),
+      runReference: (host) => host.scores.set(templateScoresReference(params, host.x)),
     },
     result: { scores: { dims, data: scores } },
   };
@@ -44,16 +45,27 @@ function prepare(x: Tensor, options: TemplateScoresOptions): Prepared {
  *
  * @param x `[batch, channels, n, n]`, n at most 256
  */
+export function templateScores<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: TemplateScoresOptions<PlaceOf<S>>,
+): Promise<TemplateScoresResult<PlaceOf<S>>>;
 export async function templateScores(
-  x: Tensor,
-  options: TemplateScoresOptions = {},
-): Promise<TemplateScoresResult> {
+  x: AnyTensor,
+  options: TemplateScoresOptions<Place> = {},
+): Promise<TemplateScoresResult<Place>> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `templateScores`, on the calling thread: for small work. */
-export function templateScoresSync(x: Tensor, options: TemplateScoresOptions = {}): TemplateScoresResult {
+export function templateScoresSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: TemplateScoresOptions<PlaceOf<S>>,
+): TemplateScoresResult<PlaceOf<S>>;
+export function templateScoresSync(
+  x: AnyTensor,
+  options: TemplateScoresOptions<Place> = {},
+): TemplateScoresResult<Place> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: runSync(call, options) };
 }

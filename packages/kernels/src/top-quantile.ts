@@ -1,6 +1,7 @@
 import { sizeOf, type Tensor, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyTensor } from './device-buffer.js';
 import { topQuantileReference } from './reference/top-quantile.js';
 
 /**
@@ -122,12 +123,13 @@ export class TopQuantile {
   }
 
   /**
-   * Takes the values of a batch in; resolves to the back end that did it. The selection must not be used and the array
-   * not be written to until the promise is settled.
+   * Takes the values of a batch in; resolves to the back end that did it. The selection, which lies in host memory, must
+   * not be used and the array not be written to until the promise is settled. Values that lie on `cuda` are fetched all the
+   * same, to look for NaN.
    *
    * @param batch `[images, units, ...]`
    */
-  async add(batch: Tensor, options: KernelOptions = {}): Promise<BackendName> {
+  async add(batch: AnyTensor, options: KernelOptions = {}): Promise<BackendName> {
     const { call, count } = this.#prepare(batch);
     this.#trouble = 'it is being added to; wait for that promise';
     try {
@@ -140,7 +142,7 @@ export class TopQuantile {
   }
 
   /** As `add`, on the calling thread. */
-  addSync(batch: Tensor, options: KernelOptions = {}): BackendName {
+  addSync(batch: AnyTensor, options: KernelOptions = {}): BackendName {
     const { call, count } = this.#prepare(batch);
     try {
       const backend = runSync(call, options);
@@ -251,7 +253,7 @@ export class TopQuantile {
   }
 
   /** @param count how many values of each unit the batch stands for */
-  #prepare(batch: Tensor, count?: number): { call: KernelCall<'topQuantile'>; count: number } {
+  #prepare(batch: AnyTensor, count?: number): { call: KernelCall<'topQuantile'>; count: number } {
     this.#requireUsable();
     const [images = 0, units, ...rest] = batch.dims;
     const cells = sizeOf(rest);
@@ -282,7 +284,7 @@ export class TopQuantile {
       cutoff: this.#cutoff,
     };
     return {
-      call: { kernel: 'topQuantile', arguments: call, runReference: () => topQuantileReference(call) },
+      call: { kernel: 'topQuantile', arguments: call, runReference: topQuantileReference },
       count: seen,
     };
   }

@@ -98,6 +98,19 @@ describe('wrong tensors', () => {
     );
   });
 
+  it('rejects a signal rule that is unknown, or that unpooling has no input for', () => {
+    // @ts-expect-error: what a caller without types could pass
+    const unknown = errorOf(() => maxPoolBackwardSync(x, zeros([1, 2, 3, 3]), window, { rule: 'relu' }));
+    expect(unknown.code).toBe('wrong-use');
+    expect(unknown.message).toContain('guided');
+    // @ts-expect-error: needs x
+    const masked = errorOf(() =>
+      unpoolSync(zeros([1, 2, 3, 3]), switches, [6, 6], window, { rule: 'guided' }),
+    );
+    expect(masked.code).toBe('wrong-use');
+    expect(masked.message).toContain('deconvnet');
+  });
+
   it('rejects a wrong number of threads', async () => {
     await expect(maxPool(x, window, { threads: -1 })).rejects.toMatchObject({ code: 'wrong-use' });
     await expect(maxPool(x, window, { threads: 1.5 })).rejects.toMatchObject({ code: 'wrong-use' });

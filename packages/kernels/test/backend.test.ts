@@ -1,5 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import { zeros } from '@unitscope/tensor';
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { addonPlaces } from '../src/addon-places.js';
 import { listBackends, maxPool, maxPoolSync } from '../src/index.js';
 
 const x = zeros([1, 4, 4]);
@@ -28,6 +30,8 @@ describe('the choice of a back end', () => {
 });
 
 describe('a missing addon', () => {
+  beforeEach(() => vi.stubEnv('UNITSCOPE_ADDON', ''));
+
   afterEach(() => {
     vi.unstubAllEnvs();
     vi.resetModules();
@@ -39,16 +43,25 @@ describe('a missing addon', () => {
     const fresh = await import('../src/index.js');
     await expect(fresh.maxPool(x, window)).rejects.toMatchObject({
       code: 'backend',
-      message: expect.stringMatching(/npm run setup.*Tried: \/nowhere\/unitscope\.node: Cannot find module/),
+      message: expect.stringMatching(/UNITSCOPE_ADDON.*Tried: \/nowhere\/unitscope\.node is not there/),
     });
     expect(fresh.maxPoolSync(x, window, { backend: 'reference' }).backend).toBe('reference');
     expect(fresh.listBackends().map(({ available }) => available)).toEqual([false, false, true]);
+  });
+
+  it("is looked for in the checkout's own build, then in the platform package", () => {
+    const { places, remedy } = addonPlaces();
+    expect(places).toEqual([
+      fileURLToPath(new URL('../../../native/build/Release/unitscope.node', import.meta.url)),
+      `@unitscope/kernels-${process.platform}-${process.arch}`,
+    ]);
+    expect(remedy).toContain('npm run setup');
   });
 
   it('does not take a file that is something else', async () => {
     vi.stubEnv('UNITSCOPE_ADDON', new URL('../package.json', import.meta.url).pathname);
     vi.resetModules();
     const { maxPool: fresh } = await import('../src/index.js');
-    await expect(fresh(x, window)).rejects.toThrow('has binary interface undefined, 1 is needed');
+    await expect(fresh(x, window)).rejects.toThrow('has binary interface undefined, 2 is needed');
   });
 });

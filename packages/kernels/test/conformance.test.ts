@@ -12,6 +12,12 @@ it('has the CPU back end with every kernel', () => {
   expect(cpu?.kernels).toEqual([...KERNEL_NAMES]);
 });
 
+it.skipIf(!process.env['UNITSCOPE_CUDA_LIBRARY'])('has the CUDA library that the environment names', () => {
+  const cuda = backends.find(({ name }) => name === 'cuda');
+  expect(cuda?.reason).toBe('');
+  expect(cuda?.kernels).toEqual([...KERNEL_NAMES]);
+});
+
 for (const kernel of KERNEL_NAMES) {
   const cases = kernelCases[kernel].filter(({ purpose }) => purpose === 'conformance');
   for (const { name: backend, kernels } of backends) {

@@ -6,6 +6,7 @@ import { maxPoolBackwardSync, maxPoolSync, type PoolWindow, unpoolSync } from '.
 import { resolvePooling } from '../src/pooling.js';
 import { maxPoolReference } from '../src/reference/max-pool.js';
 import { maxPoolBackwardReference } from '../src/reference/max-pool-backward.js';
+import { signalRuleReference } from '../src/reference/signal-rule.js';
 
 interface Pooling {
   readonly dims: readonly number[];
@@ -38,6 +39,8 @@ const poolings: fc.Arbitrary<Pooling> = fc
   });
 
 const kinds = fc.constantFrom('normal', 'ties', 'nan', 'negative-infinity', 'zeros');
+const signals = fc.constantFrom('normal', 'ties', 'nan');
+const rules = fc.constantFrom('gradient', 'guided', 'deconvnet');
 const threads = fc.integer({ min: 0, max: 5 });
 
 describe('any pooling', () => {
@@ -68,6 +71,41 @@ describe('any pooling', () => {
     );
   });
 
+  it('rectifies the finished sums, bit for bit', () => {
+    fc.assert(
+      fc.property(
+        poolings,
+        kinds,
+        rules,
+        signals,
+        threads,
+        ({ dims, window, seed }, kind, rule, signal, count) => {
+          const x = { dims, data: makeValues(kind, sizeOf(dims), seed) };
+          const { y } = maxPoolSync(x, window);
+          const dy = { dims: y.dims, data: makeValues(signal, y.data.length, seed + 1) };
+          const sums = maxPoolBackwardSync(x, dy, window).dx.data;
+          const expected = sums.map((sum, i) => signalRuleReference(rule, sum, x.data[i]!));
+          expect(maxPoolBackwardSync(x, dy, window, { rule, threads: count }).dx.data).toEqual(expected);
+        },
+      ),
+      { numRuns: 100 },
+    );
+  });
+
+  it('unpools to the deconvnet, bit for bit', () => {
+    fc.assert(
+      fc.property(poolings, kinds, signals, ({ dims, window, seed }, kind, signal) => {
+        const x = { dims, data: makeValues(kind, sizeOf(dims), seed) };
+        const { y, switches } = maxPoolSync(x, window);
+        const dy = { dims: y.dims, data: makeValues(signal, y.data.length, seed + 1) };
+        const { dx } = maxPoolBackwardSync(x, dy, window, { rule: 'deconvnet' });
+        const size = [dims.at(-2)!, dims.at(-1)!] as const;
+        expect(unpoolSync(dy, switches, size, window, { rule: 'deconvnet' }).x.data).toEqual(dx.data);
+      }),
+      { numRuns: 100 },
+    );
+  });
+
   it('loses no mass in the backward pass', () => {
     fc.assert(
       fc.property(poolings, ({ dims, window, seed }) => {
@@ -91,7 +129,7 @@ describe('any pooling', () => {
         const random = new Random(seed);
         const x = Float64Array.from({ length: params.height * params.width }, () => random.normal());
         const dy = Float64Array.from({ length: params.outHeight * params.outWidth }, () => random.normal());
-        const { dx } = maxPoolBackwardReference(params, x, dy);
+        const { dx } = maxPoolBackwardReference(params, 'none', x, dy);
         const cell = random.integer(0, x.length - 1);
         // Smaller than the distance between two of the values, all but surely: the maximum stays where it is.
         const step = 1e-7;

@@ -18,6 +18,8 @@ export interface KernelCase {
 export interface PreparedCase {
   /** Bytes that must move: inputs read once, outputs written once. */
   readonly bytes: number;
+  /** Floating-point operations of the definition, for kernels that compute more than they move. */
+  readonly flops?: number;
   /** Runs the kernel into the case's own outputs. */
   readonly run: (options: KernelOptions) => Promise<BackendName>;
   readonly runSync: (options: KernelOptions) => BackendName;

@@ -1,12 +1,19 @@
 import type { KernelName } from '../addon.js';
+import { adamStepCases } from './adam-step.js';
+import { argmaxMapsCases } from './argmax-maps.js';
 import type { KernelCase } from './case.js';
+import { cosineSimilarityCases } from './cosine-similarity.js';
+import { graphEmStepCases } from './graph-em-step.js';
 import { iouCountsCases } from './iou-counts.js';
+import { mapMomentsCases } from './map-moments.js';
 import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
+import { matmulCases } from './matmul.js';
 import { maxPoolCases } from './max-pool.js';
 import { maxPoolBackwardCases } from './max-pool-backward.js';
 import { miGradientCases } from './mi-gradient.js';
 import { miLossCases } from './mi-loss.js';
+import { sgdStepCases } from './sgd-step.js';
 import { templateScoresCases } from './template-scores.js';
 import { topQuantileCases } from './top-quantile.js';
 import { unpoolCases } from './unpool.js';
@@ -23,4 +30,11 @@ export const kernelCases = {
   miGradient: miGradientCases,
   iouCounts: iouCountsCases,
   topQuantile: topQuantileCases,
+  argmaxMaps: argmaxMapsCases,
+  mapMoments: mapMomentsCases,
+  matmul: matmulCases,
+  cosineSimilarity: cosineSimilarityCases,
+  graphEmStep: graphEmStepCases,
+  sgdStep: sgdStepCases,
+  adamStep: adamStepCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;

@@ -1,4 +1,3 @@
-import type { KernelArguments } from '../addon.js';
 import type { BackendName } from '../backend.js';
 import { type KernelCall, run, runSync } from '../call.js';
 import { topQuantileReference } from '../reference/top-quantile.js';
@@ -36,12 +35,12 @@ function caseOf(problem: Problem): KernelCase {
         filled: new Int32Array(units),
         cutoff: new Float32Array(units).fill(Number.NEGATIVE_INFINITY),
       });
-      const callOf = (
-        batch: Float32Array,
-        into: ReturnType<typeof state>,
-      ): KernelCall<'topQuantile'> & { readonly arguments: KernelArguments['topQuantile'] } => {
-        const call = { images, units, cells, keep, capacity, values: batch, ...into };
-        return { kernel: 'topQuantile', arguments: call, runReference: () => topQuantileReference(call) };
+      const argumentsOf = (batch: Float32Array, into: ReturnType<typeof state>) => {
+        return { images, units, cells, keep, capacity, values: batch, ...into };
+      };
+      const callOf = (batch: Float32Array, into: ReturnType<typeof state>): KernelCall<'topQuantile'> => {
+        const call = argumentsOf(batch, into);
+        return { kernel: 'topQuantile', arguments: call, runReference: topQuantileReference };
       };
       const actual = state();
       const start = () => {
@@ -64,7 +63,7 @@ function caseOf(problem: Problem): KernelCase {
         },
         compare: () => {
           const expected = state();
-          for (const batch of all) topQuantileReference(callOf(batch, expected).arguments);
+          for (const batch of all) topQuantileReference(argumentsOf(batch, expected));
           for (let unit = 0; unit < units; unit++) {
             const largest = (of: ReturnType<typeof state>) => {
               const from = of.kept.slice(unit * capacity, unit * capacity + of.filled[unit]!);

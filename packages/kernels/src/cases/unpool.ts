@@ -2,12 +2,12 @@ import { sizeOf } from '@unitscope/tensor';
 import { pooledDims, resolvePooling } from '../pooling.js';
 import { maxPoolReference } from '../reference/max-pool.js';
 import { unpoolReference } from '../reference/unpool.js';
-import { type UnpoolMode, unpool, unpoolSync } from '../unpool.js';
+import { type UnpoolMode, type UnpoolOptions, unpool, unpoolSync } from '../unpool.js';
 import { firstBeyondRounding, type KernelCase, makeValues, unwritten } from './case.js';
 import { poolingCases, windowsPerCell } from './pooling.js';
 
 /** Values over the switches of a real pooling. Sums of one term, and overwriting, must be exact. */
-function casesOf(mode: UnpoolMode): KernelCase[] {
+function casesOf(mode: UnpoolMode, rule: NonNullable<UnpoolOptions['rule']>): KernelCase[] {
   return poolingCases('unpool', ({ dims, window, values }) => {
     const params = resolvePooling(dims, window);
     const pooled = pooledDims(dims, params);
@@ -19,16 +19,20 @@ function casesOf(mode: UnpoolMode): KernelCase[] {
     return {
       bytes: y.data.byteLength + found.byteLength + into.x.byteLength,
       run: async (options) =>
-        (await unpool(y, switches, [height, width], window, { ...options, mode, into })).backend,
+        (await unpool(y, switches, [height, width], window, { ...options, mode, rule, into })).backend,
       runSync: (options) =>
-        unpoolSync(y, switches, [height, width], window, { ...options, mode, into }).backend,
+        unpoolSync(y, switches, [height, width], window, { ...options, mode, rule, into }).backend,
       compare: () => {
-        const expected = unpoolReference(params, mode, y.data, found);
+        const expected = unpoolReference(params, mode, rule, y.data, found);
         const terms = mode === 'accumulate' ? windowsPerCell(params) : 1;
         return firstBeyondRounding('x', into.x, expected.x, expected.magnitude, terms);
       },
     };
-  }).map((each) => ({ ...each, name: `${each.name} ${mode}` }));
+  }).map((each) => ({ ...each, name: `${each.name} ${mode} ${rule}` }));
 }
 
-export const unpoolCases: readonly KernelCase[] = [...casesOf('accumulate'), ...casesOf('overwrite')];
+export const unpoolCases: readonly KernelCase[] = [
+  ...casesOf('accumulate', 'none'),
+  ...casesOf('overwrite', 'none'),
+  ...casesOf('accumulate', 'deconvnet'),
+];

@@ -1,5 +1,6 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import type { KernelArguments } from '../addon.js';
+import type { OnHost } from '../storage.js';
 
 /** The value of a row of cells at a place between them; a cell of weight 0 is not looked at. */
 function interpolate(cell: (index: number) => number, at: number): number {
@@ -12,7 +13,7 @@ function interpolate(cell: (index: number) => number, at: number): number {
  * The counts of Network Dissection, straight from their definition: every pixel's value, every pixel's set of labels.
  * Adds to the outputs. Throws `bad-input` for a label or category out of range.
  */
-export function iouCountsReference(from: KernelArguments['iouCounts']): void {
+export function iouCountsReference(from: OnHost<KernelArguments['iouCounts']>): void {
   const { images, units, height, width, outHeight, outWidth, layers, imageLabelCount, concepts } = from;
   const pixels = outHeight * outWidth;
   const bad = (what: string) => new UnitscopeError('bad-input', `iouCounts: ${what} is out of range`);

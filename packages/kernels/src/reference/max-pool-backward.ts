@@ -1,12 +1,15 @@
 import type { Pool2dParams } from '../addon.js';
+import { signalRuleReference } from './signal-rule.js';
 import { forEachWindow } from './window-cells.js';
 
 /**
  * The gradient of max-pooling, straight from the definition, in float64: of each window the whole signal goes to the
- * first cell that holds the maximum. `magnitude` is the sum of |terms| of every cell.
+ * first cell that holds the maximum; what a cell has collected then passes the rule of the ReLU that made x.
+ * `magnitude` is the sum of |terms| of every cell.
  */
 export function maxPoolBackwardReference(
   params: Pool2dParams,
+  rule: 'none' | 'gradient' | 'guided' | 'deconvnet',
   x: ArrayLike<number>,
   dy: ArrayLike<number>,
 ): { dx: Float64Array; magnitude: Float64Array } {
@@ -23,5 +26,5 @@ export function maxPoolBackwardReference(
     dx[target] = dx[target]! + dy[window]!;
     magnitude[target] = magnitude[target]! + Math.abs(dy[window]!);
   });
-  return { dx, magnitude };
+  return { dx: dx.map((signal, cell) => signalRuleReference(rule, signal, x[cell]!)), magnitude };
 }

@@ -1,8 +1,9 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import type { KernelArguments } from '../addon.js';
+import type { OnHost } from '../storage.js';
 
 /** The `keep` largest of a unit's buffer and the batch, by a full sort, into the same buffer. Throws `bad-input` on NaN. */
-export function topQuantileReference(from: KernelArguments['topQuantile']): void {
+export function topQuantileReference(from: OnHost<KernelArguments['topQuantile']>): void {
   const { images, units, cells, keep, capacity } = from;
   if (from.values.some(Number.isNaN)) throw new UnitscopeError('bad-input', 'topQuantile: a unit has a NaN');
   for (let unit = 0; unit < units; unit++) {

@@ -1,14 +1,16 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import type { Pool2dParams } from '../addon.js';
+import { signalRuleReference } from './signal-rule.js';
 import { forEachWindow } from './window-cells.js';
 
 /**
- * Unpooling by switches, straight from the definition, in float64. `magnitude` is the sum of |terms| of every cell, for
+ * Unpooling by switches and the rule, straight from the definition, in float64. `magnitude` is the sum of |terms| of every cell, for
  * bounds on rounding. Throws `bad-input` for a switch that is no cell of the plane.
  */
 export function unpoolReference(
   params: Pool2dParams,
   mode: 'accumulate' | 'overwrite',
+  rule: 'none' | 'deconvnet',
   y: ArrayLike<number>,
   switches: ArrayLike<number>,
 ): { x: Float64Array; magnitude: Float64Array } {
@@ -26,5 +28,5 @@ export function unpoolReference(
     x[target] = mode === 'accumulate' ? x[target]! + y[window]! : y[window]!;
     magnitude[target] = magnitude[target]! + Math.abs(y[window]!);
   });
-  return { x, magnitude };
+  return { x: x.map((signal) => signalRuleReference(rule, signal, Number.NaN)), magnitude };
 }
