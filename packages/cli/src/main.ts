@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addDissectCommand } from './commands/dissect.js';
+import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
@@ -20,6 +21,7 @@ const COMMANDS = [
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,
+  addEvaluateCommand,
 ];
 
 /**
