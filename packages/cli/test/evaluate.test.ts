@@ -109,6 +109,7 @@ describe('an evaluation', () => {
     // Green is on the stone alone, and no part that is removed changes its score.
     expect(measures['massInParts']!.mean).toBe(0);
     expect(measures['rankCorrelation']).toMatchObject({ mean: null, pictures: 0 });
+    expect(measures['silent']).toMatchObject({ mean: 0, pictures: 5 });
     expect(measures['deletion']!.mean).toBeLessThan(0.5);
   });
 
@@ -169,6 +170,22 @@ describe('an evaluation', () => {
     expect(out).toContain('left out 1 pictures');
     expect(out).toMatch(/gradient .* none /);
   });
+});
+
+it('measures nothing of maps that say nothing', async () => {
+  const pale = partPictures(folder, 'pale', 3);
+  // Without green the map of the second class is zero everywhere.
+  folder.write('pale/images/1.png', draw(patchesOf(1).filter(({ name }) => name !== 'stone')));
+  const args = RUN.map((argument) => (argument === data ? pale : argument));
+  const classes = ['--classes', folder.write('green.json', '{"bird": 1}')];
+  const out = folder.at('silent');
+  const run = await unitscope([...args, ...classes, '--methods', 'input-times-gradient', '--out', out]);
+  expect(run.out).toContain('note: input-times-gradient: 1 of 3 maps are zero everywhere and are left out\n');
+  const record = JSON.parse(bytes(join(out, 'evaluation.json')));
+  const measures = measuresOf(record, 'input-times-gradient');
+  expect(measures['silent']).toMatchObject({ mean: 1 / 3, pictures: 3 });
+  for (const measure of ['massInParts', 'concentration', 'pointing', 'deletion', 'insertion'])
+    expect(measures[measure]!.pictures).toBe(2);
 });
 
 describe('is refused', () => {

@@ -29,7 +29,10 @@ import { type Explanation, explain, type Method } from '@unitscope/visualization
 import { classScores, probabilityOf, topClass } from './class-scores.js';
 import { type ClassMapping, classOf } from './targets.js';
 
-/** What is measured of every method and picture, besides the share of mass in each part. */
+/**
+ * What is measured of every method and picture, besides the share of mass in each part. `silent` is 1 for a map that is
+ * zero everywhere: it says nothing, so nothing else is measured of it.
+ */
 export const MEASURES = [
   'massInParts',
   'concentration',
@@ -37,6 +40,7 @@ export const MEASURES = [
   'rankCorrelation',
   'deletion',
   'insertion',
+  'silent',
 ] as const;
 
 export const BASELINES = ['mean', 'blurred'] as const;
@@ -212,6 +216,8 @@ async function judgeMap(
   const { parts, parameters } = judging;
   const { labels, mask, removals } = exhibit;
   const relevance = relevanceOf(map, parameters);
+  const isSilent = relevance.values.every((value) => value === 0);
+  if (isSilent) return measuresOf(parts).map((measure) => (measure === 'silent' ? 1 : Number.NaN));
   const mass = massInParts(
     relevance,
     labels,
@@ -230,6 +236,7 @@ async function judgeMap(
       removals.map(({ drop }) => drop),
     ),
     ...curves,
+    0,
     ...mass.parts.map(({ area, share }) => (area > 0 ? share : Number.NaN)),
   ];
 }

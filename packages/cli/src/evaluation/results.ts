@@ -1,25 +1,34 @@
 import type { DataSet } from '@unitscope/data';
 import type { MeasureMean, MethodTruth } from '@unitscope/metrics';
 import { formatTable } from '../table.js';
-import { MEASURES } from './judge.js';
+import type { MEASURES } from './judge.js';
 
-const HEADINGS: Readonly<Record<(typeof MEASURES)[number], string>> = {
-  massInParts: 'mass in parts',
-  concentration: 'concentration',
-  pointing: 'pointing game',
-  rankCorrelation: 'rank correlation',
-  deletion: 'deletion',
-  insertion: 'insertion',
-};
+const COLUMNS = [
+  ['mass in parts', 'massInParts'],
+  ['concentration', 'concentration'],
+  ['pointing game', 'pointing'],
+  ['rank correlation', 'rankCorrelation'],
+  ['deletion', 'deletion'],
+  ['insertion', 'insertion'],
+] as const;
 
-/** A line for each method, means with their standard errors. */
+/** A line for each method, means with their standard errors, and one for each that gives maps which say nothing. */
 export function describeTruths(truths: readonly MethodTruth[]): string {
-  const header = ['method', ...MEASURES.map((measure) => HEADINGS[measure])];
-  const rows = truths.map(({ method, measures }) => [
-    method,
-    ...MEASURES.map((measure) => shown(measures.find((one) => one.measure === measure))),
+  const find = ({ measures }: MethodTruth, wanted: (typeof MEASURES)[number]) =>
+    measures.find(({ measure }) => measure === wanted);
+  const header = ['method', ...COLUMNS.map(([heading]) => heading)];
+  const rows = truths.map((truth) => [
+    truth.method,
+    ...COLUMNS.map(([, measure]) => shown(find(truth, measure))),
   ]);
-  return formatTable(header, rows);
+  const notes = truths.flatMap((truth) => {
+    const silent = Math.round((find(truth, 'silent')?.mean ?? 0) * truth.pictures);
+    if (silent === 0) return [];
+    return [
+      `note: ${truth.method}: ${silent} of ${truth.pictures} maps are zero everywhere and are left out\n`,
+    ];
+  });
+  return formatTable(header, rows) + notes.join('');
 }
 
 function shown(mean: MeasureMean | undefined): string {
