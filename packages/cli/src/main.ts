@@ -3,6 +3,7 @@ import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
+import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
@@ -22,6 +23,7 @@ const COMMANDS = [
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,
+  addEvaluateCommand,
   addSelftestCommand,
   addDataCommand,
 ];

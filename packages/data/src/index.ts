@@ -16,6 +16,7 @@ export { fitPicture, shownRegion } from './fit.js';
 export { fitLabels, fitLandmark } from './fit-labels.js';
 export { readIndexMasks } from './index-masks.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
+export { type ChangedPicture, readInterventions } from './interventions.js';
 export { parseJsonFile } from './json-file.js';
 export { readLabelTable } from './label-table.js';
 export {

@@ -224,7 +224,8 @@ function describe(drawing: Drawing, options: ExplainCommandOptions, outputs: rea
   return `${lines.join('\n')}\n`;
 }
 
-function methodsNamed(names: string): readonly Method[] {
+/** The methods of a list of names by commas, or all of them. Throws `wrong-use` for a name that none has. */
+export function methodsNamed(names: string): readonly Method[] {
   if (names === 'all') return methods;
   const chosen = names.split(',').map((name) => methodNamed(name.trim()));
   return [...new Set(chosen)];

@@ -20,13 +20,12 @@ import {
 import type { Layer, Model } from '@unitscope/model';
 import { type Tensor, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
-import { z } from 'zod';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
 import { addRunOptions, type RunOptions } from '../options.js';
 import { type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
-import { type Pass, readPass, requireResumable, savePass } from '../passes/saved-pass.js';
+import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from '../passes/saved-pass.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 import { formatTable } from '../table.js';
@@ -105,7 +104,7 @@ async function runStability(
     const measured = measureOf(model, layer, dataSet, options.protocol);
     const identity = identityOf(model, layer, dataSet, preprocessing, measured);
     const path = join(out, STATE_FILE);
-    const saved = await readPass(path, readIdentity);
+    const saved = await readPass(path, readRunIdentity);
     requireResumable(path, saved?.pass, { identity, shard: WHOLE, resume: options.resume === true });
     const pass: StabilityPass =
       saved === undefined
@@ -212,16 +211,6 @@ function identityOf(
     },
     count: examples.length,
   };
-}
-
-const identitySchema = z.object({ record: z.record(z.string(), z.json()), count: z.int().positive() });
-
-function readIdentity(state: Parameters<Parameters<typeof readPass>[1]>[0]): RunIdentity {
-  try {
-    return identitySchema.parse(JSON.parse(state.string()));
-  } catch {
-    throw state.bad('is damaged');
-  }
 }
 
 function requireObjects({ categories }: LocationInstabilityResult, path: string): void {

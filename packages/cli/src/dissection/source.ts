@@ -1,6 +1,6 @@
 import type { RgbPicture, SkippedExample } from '@unitscope/data';
-import type { IouBatch } from '@unitscope/kernels';
-import type { LabelTable, MapGeometry } from '@unitscope/metrics';
+
+import type { LabelledActivations, LabelTable, MapGeometry } from '@unitscope/metrics';
 import type { Tensor } from '@unitscope/tensor';
 import type { Json } from '../passes/identity.js';
 
@@ -14,7 +14,7 @@ export interface ActivationBatch {
 }
 
 export interface LabelledBatch extends ActivationBatch {
-  readonly labels: Omit<IouBatch, 'activations'>;
+  readonly labels: Omit<LabelledActivations, 'activations'>;
 }
 
 export interface PictureBatch extends ActivationBatch {

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type { SkippedExample } from '@unitscope/data';
 import { decodeState, encodeState, type StateReader, type StateValue } from '@unitscope/metrics';
 import { reasonOf, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
+import { z } from 'zod';
 import { numbersOf, type RunIdentity, requireSameRun, type Shard } from './identity.js';
 
 /** How far a pass over the pictures of a shard has come. */
@@ -16,6 +17,17 @@ export interface Pass<Identity extends RunIdentity = RunIdentity> {
 
 export function isComplete({ identity, shard, done }: Pass): boolean {
   return done === numbersOf(shard, identity.count).length;
+}
+
+const identitySchema = z.object({ record: z.record(z.string(), z.json()), count: z.int().positive() });
+
+/** The identity of a pass that says no more than every pass does. Throws `bad-file` for a damaged one. */
+export function readRunIdentity(state: StateReader): RunIdentity {
+  try {
+    return identitySchema.parse(JSON.parse(state.string()));
+  } catch {
+    throw state.bad('is damaged');
+  }
 }
 
 /** Saves a pass with what it has gathered. */

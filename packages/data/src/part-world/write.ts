@@ -12,6 +12,7 @@ import { type Intervention, interventionOptions, interventionsOn } from './inter
 import { CATEGORIES } from './recipes.js';
 import { type RenderOptions, renderScene, requireSide } from './render.js';
 import type { Scene } from './scene.js';
+import { partLabel } from './shapes.js';
 
 export interface PartWorldOptions {
   /** How many pictures: the first so many of the seed. */
@@ -88,9 +89,9 @@ export async function writePartWorld(folder: string, options: PartWorldOptions):
     lists.images.add({ id, file_name: name, width: size, height: size });
     for (const annotation of annotations)
       lists.annotations.add({ id: ++annotated, image_id: id, ...annotation });
-    for (const { part, kind, donor, file } of changed) {
+    for (const { label, kind, donor, file } of changed) {
       const exchanged = donor === undefined ? {} : { donor: CATEGORIES[donor]!.name };
-      lists.interventions.add({ image: name, part, kind, ...exchanged, file });
+      lists.interventions.add({ image: name, part: label, kind, ...exchanged, file });
     }
     done++;
     onProgress?.(done, pictures);
@@ -122,7 +123,8 @@ export async function writePartWorld(folder: string, options: PartWorldOptions):
 interface WrittenPicture {
   readonly name: string;
   readonly annotations: readonly CocoAnnotation[];
-  readonly changed: readonly (Intervention & { readonly file: string })[];
+  /** With what the annotations call the part. */
+  readonly changed: readonly (Intervention & { readonly label: string; readonly file: string })[];
 }
 
 class PictureWriter {
@@ -158,7 +160,7 @@ class PictureWriter {
     for (const change of changes) {
       const file = `interventions/${stem}-${change.part}-${change.kind}.png`;
       await this.#draw(file, scene, { size, ...interventionOptions(change) }, signal);
-      changed.push({ ...change, file });
+      changed.push({ ...change, label: partLabel(change.part, scene.parts[change.part]!.shape), file });
     }
     return { name: `${stem}.png`, annotations, changed };
   }

@@ -1,12 +1,11 @@
 import {
-  type IouBatch,
   type IouConcepts,
   type IouCounts,
   iouCounts,
   type KernelOptions,
   type MapPlacement,
 } from '@unitscope/kernels';
-import { sliceBatch, UnitscopeError } from '@unitscope/tensor';
+import { sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { conceptsOf, type LabelTable } from '../labels.js';
 import type { Stat } from '../stat.js';
 import type { StateReader, StateValue } from '../state.js';
@@ -21,13 +20,23 @@ export interface UnitCountsOptions extends KernelOptions {
   readonly parameters: Pick<DissectionParameters, 'area'>;
 }
 
+/** Pictures of a batch: what the units said and what is there. */
+export interface LabelledActivations {
+  /** `[images, units, height, width]` */
+  readonly activations: Tensor;
+  /** `[images, layers, label height, label width]`: one label for a pixel in each layer, 0 for none. */
+  readonly pixelLabels: Tensor<Int32Array>;
+  /** `[images, n]`: labels of whole pictures, 0 for none. */
+  readonly imageLabels?: Tensor<Int32Array>;
+}
+
 const COUNTS = ['intersection', 'labelPixels', 'categoryArea', 'area'] as const;
 
 /**
  * The integer counts of Network Dissection over a data set: |M_k and L_c|, |L_c|, and |M_k| over all pictures and over
  * those of each category, as `DissectionParameters.area` reads it.
  */
-export class UnitCounts implements Stat<IouBatch, IouCounts> {
+export class UnitCounts implements Stat<LabelledActivations, IouCounts> {
   readonly #options: UnitCountsOptions;
   readonly #concepts: IouConcepts;
   readonly #counts: IouCounts;
@@ -45,7 +54,7 @@ export class UnitCounts implements Stat<IouBatch, IouCounts> {
   }
 
   /** Throws `bad-input` for maps or labels that do not fit, with nothing counted. */
-  async add(batch: IouBatch): Promise<void> {
+  async add(batch: LabelledActivations): Promise<void> {
     const { parameters } = this.#options;
     const [images = 0] = batch.activations.dims;
     if (parameters.area === 'category-hit') {
@@ -57,7 +66,7 @@ export class UnitCounts implements Stat<IouBatch, IouCounts> {
   }
 
   /** NetDissect-Lite's reading: a category has an area only in pictures where the unit's mask meets a label of it. */
-  async #addWhereHit(picture: IouBatch): Promise<void> {
+  async #addWhereHit(picture: LabelledActivations): Promise<void> {
     const own = emptyCounts(this.#options.thresholds.length, this.#concepts);
     await this.#count(picture, own);
     const { categoryOf, categories } = this.#concepts;
@@ -72,7 +81,7 @@ export class UnitCounts implements Stat<IouBatch, IouCounts> {
     addCounts(this.#counts, own);
   }
 
-  async #count(batch: IouBatch, into: IouCounts): Promise<void> {
+  async #count(batch: LabelledActivations, into: IouCounts): Promise<void> {
     const { thresholds, placement, table: _, parameters: __, ...options } = this.#options;
     await iouCounts(batch, thresholds, this.#concepts, placement, { ...options, into });
   }
@@ -129,7 +138,7 @@ function addCounts(to: IouCounts, from: IouCounts): void {
   }
 }
 
-function pictureOf(batch: IouBatch, image: number): IouBatch {
+function pictureOf(batch: LabelledActivations, image: number): LabelledActivations {
   const { activations, pixelLabels, imageLabels } = batch;
   return {
     activations: sliceBatch(activations, image, image + 1),
