@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { UnitscopeError } from '@unitscope/tensor';
 import { z } from 'zod';
 import type {
@@ -14,7 +12,7 @@ import type {
 } from './data-set.js';
 import { fillPolygons, fillRuns, parseRuns } from './fill-region.js';
 import { parseJsonFile } from './json-file.js';
-import { insideFolder } from './paths.js';
+import { insideFolder, pictureFolder } from './paths.js';
 
 const runs = z.object({
   size: z.tuple([z.int().positive(), z.int().positive()]),
@@ -180,10 +178,4 @@ function objectOf(
     return visible === 2 ? [{ name, y, x }] : [];
   });
   return [{ category: labelOf.get(category_id)!.name, box: { top, left, height, width }, landmarks }];
-}
-
-async function pictureFolder(path: string): Promise<string> {
-  const images = join(dirname(path), 'images');
-  const found = await stat(images).catch(() => undefined);
-  return found?.isDirectory() === true ? images : dirname(path);
 }

@@ -1,11 +1,21 @@
 import type { LabelMap, Landmark } from './data-set.js';
 import type { Box, Size } from './picture.js';
 
+/** Whether a label map has the picture's size, or that divided by a whole number and rounded down or up. */
+export function isReduced(map: Size, picture: Size): boolean {
+  const ratio = picture.height / map.height;
+  return [Math.floor(ratio), Math.ceil(ratio)].some((factor) => {
+    const fits = (cells: number, pixels: number) =>
+      cells === Math.floor(pixels / factor) || cells === Math.ceil(pixels / factor);
+    return factor >= 1 && fits(map.height, picture.height) && fits(map.width, picture.width);
+  });
+}
+
 /**
  * A label map over the part of a picture that a network's input shows: each result pixel takes the label under its
  * middle, because labels cannot be averaged.
  *
- * @param map of the picture's size, or smaller by a whole factor
+ * @param map of the picture's size, or smaller by a whole factor (see `isReduced`)
  * @param region of the picture, in its pixels (see `shownRegion`)
  * @param into `size.height` x `size.width` labels
  */
