@@ -7,7 +7,7 @@ import { isReduced } from './fit-labels.js';
 import { readNumberPicture } from './index-picture.js';
 import { insideFolder } from './paths.js';
 import type { Size } from './picture.js';
-import { badLine, integerOf, numberOf, type Row, textOf } from './text-file.js';
+import { badLine, fieldOf, integerOf, numberOf, type Row, textOf } from './text-file.js';
 
 export interface BrodenOptions {
   /** `train` or `val` in Broden; all pictures by default. */
@@ -130,7 +130,9 @@ function indexRowOf(
     { height: sh!, width: sw! },
   ];
   const entries = categories.map((category): Entry => {
-    const items = (row.fields.get(category) ?? '').split(';').filter((item) => item !== '');
+    const items = fieldOf(row, category)
+      .split(';')
+      .filter((item) => item !== '');
     const numbers = items.filter((item) => /^\d+$/.test(item)).map(Number);
     const stray = numbers.find((number) => number !== 0 && !known.has(number));
     if (stray !== undefined)
@@ -147,7 +149,7 @@ function indexRowOf(
       `masks of ${sw}x${sh} are not those of a picture of ${iw}x${ih} made smaller by a whole factor`,
     );
   }
-  return { image: textOf(row, 'image'), split: row.fields.get('split') ?? '', maskSize, entries };
+  return { image: textOf(row, 'image'), split: fieldOf(row, 'split'), maskSize, entries };
 }
 
 async function readLabels(folder: string, categories: readonly string[]): Promise<Label[]> {

@@ -45,10 +45,11 @@ export async function readCsvFile(path: string, required: readonly string[], wha
   if (missing.length > 0)
     throw badLine(path, 1, `${what} must have the column ${missing[0]}; it has: ${columns.join(', ')}`);
   if (new Set(columns).size !== columns.length) throw badLine(path, 1, 'two columns have one name');
+  const places = new Map(columns.map((name, place) => [name, place]));
   const rows = rest.map(({ line, fields }): Row => {
     if (fields.length !== columns.length)
       throw badLine(path, line, `it has ${fields.length} fields, the header names ${columns.length}`);
-    return { path, line, fields: new Map(columns.map((name, i) => [name, fields[i]!])) };
+    return { path, line, columns: places, values: fields };
   });
   return { columns, rows };
 }

@@ -6,7 +6,7 @@ import type { AnnotatedObject, DataSet, Example, Landmark } from './data-set.js'
 import { parseJsonFile } from './json-file.js';
 import { insideFolder, pictureFolder } from './paths.js';
 import type { Box } from './picture.js';
-import { badLine, integerOf, numberOf, type Row, textOf } from './text-file.js';
+import { badLine, fieldOf, integerOf, numberOf, type Row, textOf } from './text-file.js';
 
 const BOX = ['left', 'top', 'width', 'height'] as const;
 const POINT = ['landmark', 'x', 'y'] as const;
@@ -95,11 +95,11 @@ async function objectsOfCsv(path: string): Promise<Given[]> {
     const key = JSON.stringify([picture, category, box]);
     const object = objects.get(key) ?? { picture, category, box, landmarks: new Map() };
     objects.set(key, object);
-    if (POINT.every((name) => row.fields.get(name) === '')) continue;
+    if (POINT.every((name) => fieldOf(row, name) === '')) continue;
     const name = textOf(row, 'landmark');
     if (object.landmarks.has(name))
       throw badLine(row.path, row.line, `landmark "${name}" of this object is given twice`);
-    const isSeen = (row.fields.get('visible') ?? '') === '' || integerOf(row, 'visible', 0, 1) === 1;
+    const isSeen = fieldOf(row, 'visible') === '' || integerOf(row, 'visible', 0, 1) === 1;
     object.landmarks.set(name, isSeen ? { name, y: numberOf(row, 'y'), x: numberOf(row, 'x') } : undefined);
   }
   return [...objects.values()];

@@ -32,18 +32,26 @@ export function badLine(path: string, line: number, why: string): UnitscopeError
   return new UnitscopeError('bad-file', `${path}, line ${line}: ${why}`, { subject: path });
 }
 
-/** A line of a text file, its fields by name. */
+/** A line of a text file. */
 export interface Row {
   readonly path: string;
   /** Counted from 1. */
   readonly line: number;
-  readonly fields: ReadonlyMap<string, string>;
+  /** Where each field lies in `values`; one map for all lines of a file. */
+  readonly columns: ReadonlyMap<string, number>;
+  readonly values: readonly string[];
+}
+
+/** A field, empty where the file has no such column. */
+export function fieldOf({ columns, values }: Row, name: string): string {
+  const place = columns.get(name);
+  return place === undefined ? '' : values[place]!;
 }
 
 /** A field that must not be empty. Throws `bad-file` naming the line. */
-export function textOf({ path, line, fields }: Row, name: string): string {
-  const text = fields.get(name) ?? '';
-  if (text === '') throw badLine(path, line, `${name} is empty`);
+export function textOf(row: Row, name: string): string {
+  const text = fieldOf(row, name);
+  if (text === '') throw badLine(row.path, row.line, `${name} is empty`);
   return text;
 }
 
@@ -70,6 +78,7 @@ export function integerOf(row: Row, name: string, least: number, most = Number.M
  */
 export async function readFieldLines(path: string, names: readonly string[], what: string): Promise<Row[]> {
   const text = await readTextFile(path, what);
+  const columns = new Map(names.map((name, place) => [name, place]));
   // As many fields as there are names: the last takes what is left of the line.
   const pattern = new RegExp(
     `^${names.map((_, i) => (i < names.length - 1 ? '(\\S+)' : '(\\S.*)')).join('\\s+')}$`,
@@ -79,6 +88,6 @@ export async function readFieldLines(path: string, names: readonly string[], wha
     if (trimmed === '') return [];
     const found = pattern.exec(trimmed);
     if (found === null) throw badLine(path, i + 1, `must be ${names.map((name) => `<${name}>`).join(' ')}`);
-    return [{ path, line: i + 1, fields: new Map(names.map((name, place) => [name, found[place + 1]!])) }];
+    return [{ path, line: i + 1, columns, values: found.slice(1) }];
   });
 }
