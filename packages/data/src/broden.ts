@@ -7,7 +7,7 @@ import { isReduced } from './fit-labels.js';
 import { readNumberPicture } from './index-picture.js';
 import { insideFolder } from './paths.js';
 import type { Size } from './picture.js';
-import { badLine, fieldOf, integerOf, numberOf, type Row, textOf } from './text-file.js';
+import { badLine, fieldOf, integerOf, numberOf, type Row, requireOnce, textOf } from './text-file.js';
 
 export interface BrodenOptions {
   /** `train` or `val` in Broden; all pictures by default. */
@@ -59,6 +59,7 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
   const known = new Set(labels.map(({ index }) => index));
   const indexPath = join(folder, 'index.csv');
   const { rows } = await readCsvFile(indexPath, ['image', 'split', ...SIZES, ...categories], 'index');
+  requireOnce(rows, 'image');
   const index = rows
     .map((row) => indexRowOf(row, folder, categories, known))
     .filter(({ entries }) => entries.some(({ masks, numbers }) => masks.length + numbers.length > 0));
@@ -78,25 +79,18 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
     pixelLayers: layerNames(depths.masks),
     imageLayers: layerNames(depths.numbers),
   };
+  const wanted = (row: { readonly split: string }) => split === undefined || row.split === split;
   const hash = createHash('sha256').update(JSON.stringify(table));
-  const examples = index
-    .filter((row) => split === undefined || row.split === split)
-    .map((row): Example => {
-      hash.update(
-        JSON.stringify({
-          ...row,
-          entries: row.entries.map(({ numbers, masks }) => [
-            numbers,
-            masks.map((path) => path.slice(folder.length)),
-          ]),
-        }),
-      );
-      return {
-        id: row.image,
-        path: insideFolder(join(folder, 'images'), row.image, indexPath),
-        annotate: () => annotationOf(row, depths, known),
-      };
-    });
+  for (const row of rows) {
+    if (wanted({ split: fieldOf(row, 'split') })) hash.update(JSON.stringify(row.values));
+  }
+  const examples = index.filter(wanted).map(
+    (row): Example => ({
+      id: row.image,
+      path: insideFolder(join(folder, 'images'), row.image, indexPath),
+      annotate: () => annotationOf(row, depths, known),
+    }),
+  );
   if (examples.length === 0) {
     if (index.length === 0)
       throw new UnitscopeError('bad-file', `${indexPath} lists no annotated pictures`, {

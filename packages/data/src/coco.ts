@@ -79,6 +79,8 @@ export async function readCoco(path: string): Promise<DataSet> {
   const namesOf = new Map(categories.map(({ id, keypoints = [] }) => [id, keypoints]));
   const ofImage = new Map<number | string, CocoAnnotation[]>(file.images.map(({ id }) => [id, []]));
   if (ofImage.size !== file.images.length) throw bad('two images have one id');
+  if (new Set(file.images.map((image) => image.file_name)).size !== file.images.length)
+    throw bad('two images have one file_name');
   for (const item of file.annotations) {
     if (!labelOf.has(item.category_id)) throw bad(`there is no category ${item.category_id}`);
     const list = ofImage.get(item.image_id);

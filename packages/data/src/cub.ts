@@ -4,7 +4,7 @@ import { UnitscopeError } from '@unitscope/tensor';
 import type { AnnotatedObject, DataSet, Example, Label, LabelTable, Landmark } from './data-set.js';
 import { insideFolder } from './paths.js';
 import type { Box } from './picture.js';
-import { badLine, integerOf, numberOf, type Row, readFieldLines, textOf } from './text-file.js';
+import { badLine, integerOf, numberOf, type Row, readFieldLines, requireOnce, textOf } from './text-file.js';
 
 export const CUB_SPLITS = ['train', 'test'] as const;
 
@@ -31,7 +31,9 @@ export async function readCub(folder: string, { split }: CubOptions = {}): Promi
   const read = (name: string, fields: readonly string[]) =>
     readFieldLines(join(folder, name), fields, "CUB's list");
   const imagesPath = join(folder, 'images.txt');
-  const images = byId(await read('images.txt', ['image', 'name']), 'image');
+  const imageRows = await read('images.txt', ['image', 'name']);
+  requireOnce(imageRows, 'name');
+  const images = byId(imageRows, 'image');
   const classes = byId(await read('classes.txt', ['class', 'name']), 'class');
   const parts = byId(await read('parts/parts.txt', ['part', 'name']), 'part');
   const classOf = byId(await read('image_class_labels.txt', ['image', 'class']), 'image');

@@ -3,12 +3,11 @@ import type { Box, Size } from './picture.js';
 
 /** Whether a label map has the picture's size, or that divided by a whole number and rounded down or up. */
 export function isReduced(map: Size, picture: Size): boolean {
-  const ratio = picture.height / map.height;
-  return [Math.floor(ratio), Math.ceil(ratio)].some((factor) => {
-    const fits = (cells: number, pixels: number) =>
-      cells === Math.floor(pixels / factor) || cells === Math.ceil(pixels / factor);
-    return factor >= 1 && fits(map.height, picture.height) && fits(map.width, picture.width);
-  });
+  if (map.height < 1 || map.width < 1) return false;
+  // n pixels over a factor f round to m cells, down or up, when n / (m + 1) < f < n / (m - 1).
+  const above = Math.max(picture.height / (map.height + 1), picture.width / (map.width + 1));
+  const below = Math.min(picture.height / (map.height - 1), picture.width / (map.width - 1));
+  return Math.floor(above) + 1 < below;
 }
 
 /**

@@ -17,11 +17,12 @@ export function normaliseInto(
   into: Float32Array,
 ): void {
   const plane = width * height;
-  for (let channel = 0; channel < 3; channel++) {
-    const levels = levelsOf(preprocessing, channel);
-    const from = preprocessing.channelOrder === 'rgb' ? channel : 2 - channel;
-    const start = channel * plane;
-    for (let i = 0; i < plane; i++) into[start + i] = levels[data[i * 3 + from]!]!;
+  const [first, second, third] = [0, 1, 2].map((channel) => levelsOf(preprocessing, channel));
+  const [firstFrom, thirdFrom] = preprocessing.channelOrder === 'rgb' ? [0, 2] : [2, 0];
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    into[i] = first![data[at + firstFrom]!]!;
+    into[plane + i] = second![data[at + 1]!]!;
+    into[2 * plane + i] = third![data[at + thirdFrom]!]!;
   }
 }
 

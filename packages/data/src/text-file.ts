@@ -72,6 +72,16 @@ export function integerOf(row: Row, name: string, least: number, most = Number.M
   throw badLine(row.path, row.line, `${name} must be an integer ${range}, not ${textOf(row, name)}`);
 }
 
+/** Throws `bad-file` naming the second line that has the same text in a field. */
+export function requireOnce(rows: readonly Row[], name: string): void {
+  const seen = new Set<string>();
+  for (const row of rows) {
+    const text = fieldOf(row, name);
+    if (seen.has(text)) throw badLine(row.path, row.line, `${name} ${text} is given twice`);
+    seen.add(text);
+  }
+}
+
 /**
  * The lines of a text file of fields with blanks between them, the last of which may hold blanks itself; empty lines are
  * passed over. Throws `not-found`, and `bad-file` naming a line that has too few fields.

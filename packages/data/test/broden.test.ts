@@ -131,7 +131,9 @@ describe('the layout of Broden', () => {
     const whole = await readBroden(path);
     expect(val.table).toEqual(whole.table);
     expect(val.sha256).not.toBe(whole.sha256);
-    expect((await readBroden(make('elsewhere'))).sha256).toBe(whole.sha256);
+    expect((await readBroden(`${make('elsewhere')}/`)).sha256).toBe(whole.sha256);
+    const other = FILES['index.csv'].replace('6;7', '7;6');
+    expect((await readBroden(make('other', { 'index.csv': other }))).sha256).not.toBe(whole.sha256);
     await expect(readBroden(path, { split: 'test' })).rejects.toMatchObject({
       code: 'not-found',
       alternatives: ['train', 'val'],
@@ -178,8 +180,14 @@ describe('the layout of Broden', () => {
     [
       'masks of another shape',
       'index.csv',
-      indexOf('a/one.png,train,4,8,2,3,a/one_object.png,,,'),
-      'line 2: masks of 3x2 are not those of a picture of 8x4',
+      indexOf('a/one.png,train,4,8,1,4,a/one_object.png,,,'),
+      'line 2: masks of 4x1 are not those of a picture of 8x4',
+    ],
+    [
+      'a picture twice',
+      'index.csv',
+      indexOf('a/one.png,train,4,8,2,4,,,5,', 'a/one.png,val,4,8,2,4,,,5,'),
+      'line 3: image a/one.png is given twice',
     ],
     ['a mask outside', 'index.csv', indexOf('a/one.png,train,4,8,2,4,../../x.png,,,'), 'which is not inside'],
     ['a picture outside', 'index.csv', indexOf('/etc/x.png,train,4,8,2,4,,,5,'), 'which is not inside'],

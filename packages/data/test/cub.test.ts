@@ -108,6 +108,7 @@ describe('the text files of CUB-200-2011', () => {
     ],
     ['an id that is none', 'images.txt', 'x a.png', 'line 1: image must be a number, not "x"'],
     ['an id given twice', 'classes.txt', '1 a\n\n1 b\n', 'classes.txt, line 3: class 1 is given twice'],
+    ['a picture given twice', 'images.txt', '1 a.png\n2 a.png\n3 c.png', 'line 2: name a.png is given twice'],
     ['an unknown class', 'image_class_labels.txt', '1 9\n2 1\n3 1', 'line 1: there is no class 9'],
     ['an unknown part', 'parts/part_locs.txt', '1 1 1 1 1\n1 9 1 1 1', 'line 2: there is no part 9'],
     ['a part of no picture', 'parts/part_locs.txt', '8 1 1 1 1', 'line 1: there is no image 8'],
