@@ -17,6 +17,8 @@ export interface BrodenOptions {
 // Red and green of a mask: 16 bits.
 const MAX_LABEL = 2 ** 16 - 1;
 const MAX_SIDE = 2 ** 15;
+// Every layer of the deepest picture is one of all pictures, so a stray cell must not ask for gigabytes.
+const MAX_DEPTH = 64;
 const SIZES = ['ih', 'iw', 'sh', 'sw'] as const;
 
 /** What the index says of a picture's annotation in one category. */
@@ -35,6 +37,12 @@ interface IndexRow {
   readonly entries: readonly Entry[];
 }
 
+/** Layers of each category. */
+interface Depths {
+  readonly masks: readonly number[];
+  readonly numbers: readonly number[];
+}
+
 /**
  * A data set in the layout of Broden (Bau et al., arXiv:1704.05796): `index.csv` of pictures and their annotations,
  * `label.csv`, `category.csv`, `c_CATEGORY.csv`, pictures and masks in `images/`.
@@ -48,13 +56,7 @@ interface IndexRow {
  * the index says, a label that `label.csv` does not list and a damaged mask are `bad-file` when the picture is read.
  */
 export async function readBroden(folder: string, { split }: BrodenOptions = {}): Promise<DataSet> {
-  const categoryFile = await readCsvFile(join(folder, 'category.csv'), ['name'], 'category list');
-  const categories = categoryFile.rows.map((row) => textOf(row, 'name'));
-  if (categories.length === 0 || new Set(categories).size !== categories.length) {
-    const path = join(folder, 'category.csv');
-    const why = categories.length === 0 ? 'lists no categories' : 'lists a category twice';
-    throw new UnitscopeError('bad-file', `${path} ${why}`, { subject: path });
-  }
+  const categories = await readCategories(join(folder, 'category.csv'));
   const labels = await readLabels(folder, categories);
   const known = new Set(labels.map(({ index }) => index));
   const indexPath = join(folder, 'index.csv');
@@ -63,44 +65,37 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
   const index = rows
     .map((row) => indexRowOf(row, folder, categories, known))
     .filter(({ entries }) => entries.some(({ masks, numbers }) => masks.length + numbers.length > 0));
-  const layersOf = (count: (entry: Entry) => number) =>
-    categories.map((_, place) =>
-      index.reduce((most, { entries }) => Math.max(most, count(entries[place]!)), 0),
-    );
-  const depths = {
-    masks: layersOf(({ masks }) => masks.length),
-    numbers: layersOf(({ numbers }) => numbers.length),
-  };
-  const layerNames = (depth: readonly number[]) =>
+  const depths = depthsOf(index, categories.length);
+  const layers = (depth: readonly number[]) =>
     categories.flatMap((name, place) => new Array<string>(depth[place]!).fill(name));
   const table: LabelTable = {
     categories,
     labels,
-    pixelLayers: layerNames(depths.masks),
-    imageLayers: layerNames(depths.numbers),
+    pixelLayers: layers(depths.masks),
+    imageLayers: layers(depths.numbers),
   };
-  const wanted = (row: { readonly split: string }) => split === undefined || row.split === split;
-  const hash = createHash('sha256').update(JSON.stringify(table));
-  for (const row of rows) {
-    if (wanted({ split: fieldOf(row, 'split') })) hash.update(JSON.stringify(row.values));
-  }
-  const examples = index.filter(wanted).map(
-    (row): Example => ({
-      id: row.image,
-      path: insideFolder(join(folder, 'images'), row.image, indexPath),
-      annotate: () => annotationOf(row, depths, known),
-    }),
-  );
+  const isWanted = (name: string) => split === undefined || name === split;
+  const examples = index
+    .filter((row) => isWanted(row.split))
+    .map(
+      (row): Example => ({
+        id: row.image,
+        path: insideFolder(join(folder, 'images'), row.image, indexPath),
+        annotate: () => annotationOf(row, depths, known),
+      }),
+    );
+  if (index.length === 0)
+    throw new UnitscopeError('bad-file', `${indexPath} lists no annotated pictures`, { subject: indexPath });
   if (examples.length === 0) {
-    if (index.length === 0)
-      throw new UnitscopeError('bad-file', `${indexPath} lists no annotated pictures`, {
-        subject: indexPath,
-      });
-    throw new UnitscopeError('not-found', `${indexPath} has no pictures of the split "${split}"`, {
-      subject: indexPath,
-      alternatives: [...new Set(index.map((row) => row.split))],
-    });
+    const splits = [...new Set(index.map((row) => row.split))];
+    throw new UnitscopeError(
+      'not-found',
+      `${indexPath} has no pictures of the split "${split}"; there are: ${splits.join(', ')}`,
+      { subject: indexPath, alternatives: splits },
+    );
   }
+  const hash = createHash('sha256').update(JSON.stringify(table));
+  for (const row of rows) if (isWanted(fieldOf(row, 'split'))) hash.update(JSON.stringify(row.values));
   return {
     format: 'broden',
     path: folder,
@@ -110,6 +105,22 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
     examples,
     sha256: hash.digest('hex'),
   };
+}
+
+async function readCategories(path: string): Promise<string[]> {
+  const { rows } = await readCsvFile(path, ['name'], 'category list');
+  requireOnce(rows, 'name');
+  if (rows.length === 0)
+    throw new UnitscopeError('bad-file', `${path} lists no categories`, { subject: path });
+  return rows.map((row) => textOf(row, 'name'));
+}
+
+function depthsOf(index: readonly IndexRow[], categories: number): Depths {
+  const most = (count: (entry: Entry) => number) =>
+    Array.from({ length: categories }, (_, place) =>
+      index.reduce((depth, { entries }) => Math.max(depth, count(entries[place]!)), 0),
+    );
+  return { masks: most(({ masks }) => masks.length), numbers: most(({ numbers }) => numbers.length) };
 }
 
 function indexRowOf(
@@ -127,6 +138,12 @@ function indexRowOf(
     const items = fieldOf(row, category)
       .split(';')
       .filter((item) => item !== '');
+    if (items.length > MAX_DEPTH)
+      throw badLine(
+        row.path,
+        row.line,
+        `${category} has ${items.length} annotations, more than ${MAX_DEPTH}`,
+      );
     const numbers = items.filter((item) => /^\d+$/.test(item)).map(Number);
     const stray = numbers.find((number) => number !== 0 && !known.has(number));
     if (stray !== undefined)
@@ -189,7 +206,7 @@ async function readCoverage(folder: string, category: string): Promise<Map<numbe
 
 async function annotationOf(
   { entries, maskSize }: IndexRow,
-  depths: { readonly masks: readonly number[]; readonly numbers: readonly number[] },
+  depths: Depths,
   known: ReadonlySet<number>,
 ): Promise<Annotation> {
   const paths = entries.flatMap(({ masks }, place) =>

@@ -136,13 +136,19 @@ describe('the layout of Broden', () => {
     expect((await readBroden(make('other', { 'index.csv': other }))).sha256).not.toBe(whole.sha256);
     await expect(readBroden(path, { split: 'test' })).rejects.toMatchObject({
       code: 'not-found',
+      message: expect.stringContaining('there are: train, val'),
       alternatives: ['train', 'val'],
     });
   });
 
   it.each<[string, keyof typeof FILES, string, string]>([
     ['no categories', 'category.csv', 'name\n', 'lists no categories'],
-    ['a category given twice', 'category.csv', 'name\nobject\nobject\n', 'lists a category twice'],
+    [
+      'a category given twice',
+      'category.csv',
+      'name\nobject\nobject\n',
+      'line 3: name object is given twice',
+    ],
     ['no labels', 'label.csv', 'number,name,category\n', 'lists no labels'],
     [
       'an unknown category',
