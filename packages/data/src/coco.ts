@@ -1,6 +1,4 @@
 import { createHash } from 'node:crypto';
-import { stat } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
 import { UnitscopeError } from '@unitscope/tensor';
 import { z } from 'zod';
 import type {
@@ -14,7 +12,7 @@ import type {
 } from './data-set.js';
 import { fillPolygons, fillRuns, parseRuns } from './fill-region.js';
 import { parseJsonFile } from './json-file.js';
-import { insideFolder } from './paths.js';
+import { insideFolder, pictureFolder } from './paths.js';
 
 const runs = z.object({
   size: z.tuple([z.int().positive(), z.int().positive()]),
@@ -81,6 +79,8 @@ export async function readCoco(path: string): Promise<DataSet> {
   const namesOf = new Map(categories.map(({ id, keypoints = [] }) => [id, keypoints]));
   const ofImage = new Map<number | string, CocoAnnotation[]>(file.images.map(({ id }) => [id, []]));
   if (ofImage.size !== file.images.length) throw bad('two images have one id');
+  if (new Set(file.images.map((image) => image.file_name)).size !== file.images.length)
+    throw bad('two images have one file_name');
   for (const item of file.annotations) {
     if (!labelOf.has(item.category_id)) throw bad(`there is no category ${item.category_id}`);
     const list = ofImage.get(item.image_id);
@@ -180,10 +180,4 @@ function objectOf(
     return visible === 2 ? [{ name, y, x }] : [];
   });
   return [{ category: labelOf.get(category_id)!.name, box: { top, left, height, width }, landmarks }];
-}
-
-async function pictureFolder(path: string): Promise<string> {
-  const images = join(dirname(path), 'images');
-  const found = await stat(images).catch(() => undefined);
-  return found?.isDirectory() === true ? images : dirname(path);
 }

@@ -40,8 +40,11 @@ export interface AnnotatedObject {
 
 /** What is known about one picture. */
 export interface Annotation {
-  /** One map for each pixel layer of the table, of the picture's size or smaller by a whole factor. */
-  readonly pixelLabels: readonly LabelMap[];
+  /**
+   * One map for each pixel layer of the table, of the picture's size or smaller by a whole factor (see `isReduced`);
+   * undefined where no pixel carries a label.
+   */
+  readonly pixelLabels: readonly (LabelMap | undefined)[];
   /** One label for each image layer of the table, 0 for none. */
   readonly imageLabels: readonly number[];
   readonly objects: readonly AnnotatedObject[];
@@ -68,6 +71,6 @@ export interface DataSet {
   /** Categories that objects have, in a fixed order. */
   readonly objectCategories: readonly string[];
   readonly examples: readonly Example[];
-  /** Of the table, the ids in order and the sizes of their files, in hexadecimal: what a saved state belongs to. */
+  /** Of the table, the ids in order and what describes their annotations, in hexadecimal: what a saved state belongs to. */
   readonly sha256: string;
 }

@@ -40,10 +40,24 @@ export async function decodePicture(
   path: string,
   options: DecodeOptions = {},
 ): Promise<{ rgb: RgbPicture; file: PictureFile }> {
-  const { maxPixels = DEFAULT_MAX_PIXELS, signal } = options;
+  const { rgb, format, bytes } = await decodeFile(path, options);
+  const digest = await webcrypto.subtle.digest('SHA-256', bytes);
+  throwIfAborted(options.signal);
+  const { width, height } = rgb;
+  return { rgb, file: { path, sha256: Buffer.from(digest).toString('hex'), format, width, height } };
+}
+
+/** As `decodePicture`, for pictures of a data set, whose files nobody asks the hash of. */
+export async function decodePixels(path: string, options: DecodeOptions = {}): Promise<RgbPicture> {
+  return (await decodeFile(path, options)).rgb;
+}
+
+async function decodeFile(
+  path: string,
+  { maxPixels = DEFAULT_MAX_PIXELS, signal }: DecodeOptions,
+): Promise<{ rgb: RgbPicture; format: string; bytes: Buffer<ArrayBuffer> }> {
   throwIfAborted(signal);
   const bytes = await readPictureBytes(path);
-  const digest = await webcrypto.subtle.digest('SHA-256', bytes);
   throwIfAborted(signal);
 
   const metadata = await sharp(bytes, { limitInputPixels: false })
@@ -89,25 +103,12 @@ export async function decodePicture(
       subject: path,
     });
   }
-  return {
-    rgb: {
-      width: info.width,
-      height: info.height,
-      channels: 3,
-      // A plain array over the same bytes: what is promised is not a Buffer, whose slice() is a view.
-      data: new Uint8Array(data.buffer, data.byteOffset, data.length),
-    },
-    file: {
-      path,
-      sha256: Buffer.from(digest).toString('hex'),
-      format,
-      width: info.width,
-      height: info.height,
-    },
-  };
+  // A plain array over the same bytes: what is promised is not a Buffer, whose slice() is a view.
+  const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
+  return { rgb: { width: info.width, height: info.height, channels: 3, data: pixels }, format, bytes };
 }
 
-async function readPictureBytes(path: string): Promise<Buffer> {
+async function readPictureBytes(path: string): Promise<Buffer<ArrayBuffer>> {
   try {
     const found = await stat(path);
     if (found.isDirectory()) {

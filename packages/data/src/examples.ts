@@ -1,10 +1,10 @@
 import { type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import type { Annotation, DataSet, LabelTable } from './data-set.js';
-import { decodePicture } from './decode.js';
+import { decodePixels } from './decode.js';
 import { fitPicture, shownRegion } from './fit.js';
-import { fitLabels } from './fit-labels.js';
+import { fitLabels, isReduced } from './fit-labels.js';
 import { inOrder } from './load.js';
-import { normalisePicture } from './normalise.js';
+import { normaliseInto } from './normalise.js';
 import type { RgbPicture, Size } from './picture.js';
 import type { Preprocessing } from './preprocessing.js';
 
@@ -108,8 +108,8 @@ async function loadExample(
   const example = examples[number];
   if (example === undefined)
     throw new UnitscopeError('wrong-use', `there is no example ${number}; there are ${examples.length}`);
-  const [{ rgb }, annotation] = await Promise.all([
-    decodePicture(example.path, { signal }),
+  const [rgb, annotation] = await Promise.all([
+    decodePixels(example.path, { signal }),
     labelSize === undefined ? undefined : example.annotate(),
   ]);
   const picture = await fitPicture(rgb, preprocessing, size, { signal });
@@ -131,12 +131,12 @@ function labelsOf(
   const plane = size.height * size.width;
   const labels = new Int32Array(pixelLabels.length * plane);
   pixelLabels.forEach((map, layer) => {
-    const factor = picture.height / map.height;
-    if (!Number.isInteger(factor) || picture.width / map.width !== factor) {
+    if (map === undefined) return;
+    if (!isReduced(map, picture)) {
       throw new UnitscopeError(
         'bad-file',
         `the mask of ${path} is ${map.width}x${map.height}, the picture ${picture.width}x${picture.height}; ` +
-          'they must be of one size',
+          'they must be of one size, or the mask smaller by a whole factor',
         { subject: path },
       );
     }
@@ -157,7 +157,7 @@ function collate(
   const inputs = new Float32Array(loaded.length * plane);
   const pixelLabels = new Int32Array(loaded.length * layers * height * width);
   loaded.forEach(({ picture, pixelLabels: labels }, i) => {
-    inputs.set(normalisePicture(picture, preprocessing).data, i * plane);
+    normaliseInto(picture, preprocessing, inputs.subarray(i * plane, (i + 1) * plane));
     pixelLabels.set(labels, i * layers * height * width);
   });
   return {

@@ -1,11 +1,20 @@
 import type { LabelMap, Landmark } from './data-set.js';
 import type { Box, Size } from './picture.js';
 
+/** Whether a label map has the picture's size, or that divided by a whole number and rounded down or up. */
+export function isReduced(map: Size, picture: Size): boolean {
+  if (map.height < 1 || map.width < 1) return false;
+  // n pixels over a factor f round to m cells, down or up, when n / (m + 1) < f < n / (m - 1).
+  const above = Math.max(picture.height / (map.height + 1), picture.width / (map.width + 1));
+  const below = Math.min(picture.height / (map.height - 1), picture.width / (map.width - 1));
+  return Math.floor(above) + 1 < below;
+}
+
 /**
  * A label map over the part of a picture that a network's input shows: each result pixel takes the label under its
  * middle, because labels cannot be averaged.
  *
- * @param map of the picture's size, or smaller by a whole factor
+ * @param map of the picture's size, or smaller by a whole factor (see `isReduced`)
  * @param region of the picture, in its pixels (see `shownRegion`)
  * @param into `size.height` x `size.width` labels
  */

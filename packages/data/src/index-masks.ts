@@ -31,7 +31,7 @@ export async function readIndexMasks(folder: string): Promise<DataSet> {
   );
   const table: LabelTable = { categories: [CATEGORY], labels, pixelLayers: [CATEGORY], imageLayers: [] };
   const hash = createHash('sha256').update(JSON.stringify(table));
-  const isLabel = new Set(labels.map(({ index }) => index));
+  const labelOf = Int32Array.from(classes, (name, index) => (NO_LABEL.test(name) ? 0 : index + 1));
   const examples: Example[] = [];
   for (const file of pictures) {
     const mask = masks.get(parse(file).name);
@@ -48,7 +48,7 @@ export async function readIndexMasks(folder: string): Promise<DataSet> {
     examples.push({
       id: file,
       path,
-      annotate: async () => annotationOf(await readNumberPicture(maskPath), maskPath, classes, isLabel),
+      annotate: async () => annotationOf(await readNumberPicture(maskPath), maskPath, labelOf),
     });
   }
   if (examples.length === 0)
@@ -67,8 +67,7 @@ export async function readIndexMasks(folder: string): Promise<DataSet> {
 function annotationOf(
   { width, height, channels, data }: NumberPicture,
   path: string,
-  classes: readonly string[],
-  isLabel: ReadonlySet<number>,
+  labelOf: Int32Array,
 ): Annotation {
   if (channels !== 1) {
     throw new UnitscopeError(
@@ -77,15 +76,18 @@ function annotationOf(
       { subject: path },
     );
   }
-  const labels = Int32Array.from(data, (value) => (isLabel.has(value + 1) ? value + 1 : 0));
-  const stray = data.findIndex((value: number) => value >= classes.length);
-  if (stray !== -1) {
-    throw new UnitscopeError(
-      'bad-file',
-      `mask ${path} has the value ${data[stray]} at row ${Math.floor(stray / width)}, column ${stray % width}; ` +
-        `there are ${classes.length} classes, counted from 0`,
-      { subject: path },
-    );
+  const labels = new Int32Array(data.length);
+  for (let pixel = 0; pixel < data.length; pixel++) {
+    const value = data[pixel]!;
+    if (value >= labelOf.length) {
+      throw new UnitscopeError(
+        'bad-file',
+        `mask ${path} has the value ${value} at row ${Math.floor(pixel / width)}, column ${pixel % width}; ` +
+          `there are ${labelOf.length} classes, counted from 0`,
+        { subject: path },
+      );
+    }
+    labels[pixel] = labelOf[value]!;
   }
   return { pixelLabels: [{ width, height, data: labels }], imageLabels: [], objects: [] };
 }

@@ -38,7 +38,10 @@ export async function readNumberPicture(path: string): Promise<NumberPicture> {
     throw bad(`is a damaged or truncated PNG file (${reasonOf(cause)}); fetch or save it again`, cause);
   }
   const { channels, depth } = png;
-  const data = png.data instanceof Uint16Array ? png.data : Uint8Array.from(png.data);
+  const data =
+    png.data instanceof Uint8ClampedArray
+      ? new Uint8Array(png.data.buffer, png.data.byteOffset, png.data.length)
+      : png.data;
   const unpacked = depth < 8 ? unpack(data, width, height, depth) : data;
   if (unpacked.length !== width * height * channels)
     throw bad('is a damaged PNG file; fetch or save it again');

@@ -1,5 +1,7 @@
+export { type BrodenOptions, readBroden } from './broden.js';
 export { readClassNames } from './class-names.js';
 export { readCoco } from './coco.js';
+export { CUB_SPLITS, type CubOptions, readCub } from './cub.js';
 export type {
   AnnotatedObject,
   Annotation,
@@ -13,12 +15,13 @@ export type {
 export { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
 export { type ExampleBatch, type ExampleOptions, type SkippedExample, streamExamples } from './examples.js';
 export { fitPicture, shownRegion } from './fit.js';
-export { fitLabels, fitLandmark } from './fit-labels.js';
+export { fitLabels, fitLandmark, isReduced } from './fit-labels.js';
 export { readIndexMasks } from './index-masks.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
 export { type ChangedPicture, readInterventions } from './interventions.js';
 export { parseJsonFile } from './json-file.js';
 export { readLabelTable } from './label-table.js';
+export { readLandmarks } from './landmarks.js';
 export {
   type LoadedPicture,
   type LoadOptions,
@@ -30,7 +33,7 @@ export {
 } from './load.js';
 export { normalisePicture, restorePicture } from './normalise.js';
 export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
-export { DATA_SET_LAYOUTS, openDataSet } from './open-data-set.js';
+export { DATA_SET_LAYOUTS, type OpenOptions, openDataSet } from './open-data-set.js';
 export { generateScene, type SceneOptions } from './part-world/generate.js';
 export { type Intervention, interventionOptions, interventionsOn } from './part-world/interventions.js';
 export {

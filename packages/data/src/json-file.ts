@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { reasonOf, UnitscopeError } from '@unitscope/tensor';
 import type { z } from 'zod';
+import { readTextFile } from './text-file.js';
 
 /**
  * A JSON file of the shape that `schema` describes.
@@ -12,12 +12,7 @@ export async function parseJsonFile<T extends z.ZodType>(
   schema: T,
   what: string,
 ): Promise<z.output<T>> {
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new UnitscopeError('not-found', `cannot read ${what} ${path}: ${reasonOf(cause)}`, {
-      subject: path,
-      cause,
-    });
-  });
+  const text = await readTextFile(path, what);
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -4,15 +4,26 @@ import type { Preprocessing } from './preprocessing.js';
 
 /** The float32 tensor [1, 3, height, width]: per channel `(v / scale - mean) / std`, in float64 before rounding. */
 export function normalisePicture(picture: RgbPicture, preprocessing: Preprocessing): Tensor {
-  const { width, height, data } = picture;
+  const { width, height } = picture;
+  const data = new Float32Array(3 * width * height);
+  normaliseInto(picture, preprocessing, data);
+  return { dims: [1, 3, height, width], data };
+}
+
+/** As `normalisePicture`, written to `into`, 3 x height x width values. */
+export function normaliseInto(
+  { width, height, data }: RgbPicture,
+  preprocessing: Preprocessing,
+  into: Float32Array,
+): void {
   const plane = width * height;
-  const values = new Float32Array(3 * plane);
-  for (let channel = 0; channel < 3; channel++) {
-    const levels = levelsOf(preprocessing, channel);
-    const from = preprocessing.channelOrder === 'rgb' ? channel : 2 - channel;
-    for (let i = 0; i < plane; i++) values[channel * plane + i] = levels[data[i * 3 + from]!]!;
+  const [first, second, third] = [0, 1, 2].map((channel) => levelsOf(preprocessing, channel));
+  const [firstFrom, thirdFrom] = preprocessing.channelOrder === 'rgb' ? [0, 2] : [2, 0];
+  for (let i = 0, at = 0; i < plane; i++, at += 3) {
+    into[i] = first![data[at + firstFrom]!]!;
+    into[plane + i] = second![data[at + 1]!]!;
+    into[2 * plane + i] = third![data[at + thirdFrom]!]!;
   }
-  return { dims: [1, 3, height, width], data: values };
 }
 
 function levelsOf({ scale, mean, std }: Preprocessing, channel: number): Float32Array {

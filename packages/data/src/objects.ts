@@ -1,9 +1,9 @@
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
-import type { AnnotatedObject, DataSet } from './data-set.js';
-import { decodePicture } from './decode.js';
+import type { AnnotatedObject, DataSet, Landmark } from './data-set.js';
+import { decodePixels } from './decode.js';
 import { type ExampleOptions, type SkippedExample, streamBatches } from './examples.js';
 import { fitLandmark } from './fit-labels.js';
-import { normalisePicture } from './normalise.js';
+import { normaliseInto } from './normalise.js';
 import { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 import { resizePicture } from './resize.js';
 
@@ -46,7 +46,8 @@ interface Loaded {
 /**
  * The objects of a data set that have a landmark: cut out by their boxes, clipped to the picture, and stretched to the
  * network's input, as location instability is measured. What is seen of `preprocessing` are its filter and numbers, not
- * its crop. Errors as `streamExamples`.
+ * its crop. Errors as `streamExamples`; a landmark of theirs that lies outside the picture by more than a pixel is
+ * `bad-file`.
  */
 export async function* streamObjects(
   dataSet: DataSet,
@@ -73,11 +74,23 @@ async function loadObjects(dataSet: DataSet, number: number, options: ObjectOpti
     ([, { box, landmarks }]) => box.height * box.width >= minimumArea && landmarks.length > 0,
   );
   if (wanted.length === 0) return { number, crops: [] };
-  const { rgb } = await decodePicture(example.path, { signal });
+  const rgb = await decodePixels(example.path, { signal });
+  for (const [, { landmarks }] of wanted) requireInside(landmarks, rgb, example.path);
   const crops = await Promise.all(
     wanted.map(([place, object]) => cropObject(dataSet, rgb, object, number * MOST_OBJECTS + place, options)),
   );
   return { number, crops: crops.filter((crop) => crop !== undefined) };
+}
+
+/** Annotations round and count from 0 or 1, so a pixel outside is none of the annotator's mistakes. */
+function requireInside(landmarks: readonly Landmark[], { height, width }: Size, path: string): void {
+  const stray = landmarks.find(({ y, x }) => !(y >= -1 && x >= -1 && y <= height && x <= width));
+  if (stray === undefined) return;
+  throw new UnitscopeError(
+    'bad-file',
+    `landmark "${stray.name}" of ${path} lies at x ${stray.x}, y ${stray.y}, outside the picture of ${width}x${height}`,
+    { subject: path },
+  );
 }
 
 async function cropObject(
@@ -122,7 +135,7 @@ function collate(
   const inputs = new Float32Array(crops.length * plane);
   const landmarks = new Float64Array(crops.length * landmarkNames.length * 2);
   crops.forEach((crop, i) => {
-    inputs.set(normalisePicture(crop.picture, preprocessing).data, i * plane);
+    normaliseInto(crop.picture, preprocessing, inputs.subarray(i * plane, (i + 1) * plane));
     landmarks.set(crop.landmarks, i * landmarkNames.length * 2);
   });
   return {

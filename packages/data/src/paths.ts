@@ -1,4 +1,5 @@
-import { isAbsolute, join, normalize, sep } from 'node:path';
+import { stat } from 'node:fs/promises';
+import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
 import { UnitscopeError } from '@unitscope/tensor';
 
 /**
@@ -15,4 +16,11 @@ export function insideFolder(folder: string, name: string, source: string): stri
     });
   }
   return join(folder, inside);
+}
+
+/** Where the pictures that a file names lie: in `images/` beside it, or beside it themselves. */
+export async function pictureFolder(path: string): Promise<string> {
+  const images = join(dirname(path), 'images');
+  const found = await stat(images).catch(() => undefined);
+  return found?.isDirectory() === true ? images : dirname(path);
 }

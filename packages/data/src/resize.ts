@@ -81,33 +81,36 @@ export async function resizePicture(
   const last = window.height - 1;
   const lastRow = down.start[last]! + down.offset[last + 1]! - down.offset[last]!;
   const rowBytes = window.width * 3;
-  const narrow = new Uint8Array((lastRow - firstRow) * rowBytes);
-  await inTurns(lastRow - firstRow, across.weights.length * 3, options.signal, (row) =>
-    scaleRow(picture, firstRow + row, across, narrow.subarray(row * rowBytes, (row + 1) * rowBytes)),
+  // The clamped views bring what a cubic overshoots back to 0..255.
+  const narrow = new Uint8ClampedArray((lastRow - firstRow) * rowBytes);
+  await inTurns(lastRow - firstRow, across.weights.length * 3, options.signal, (from, end) =>
+    scaleRows(picture, firstRow, across, from, end, narrow),
   );
 
   const data = new Uint8Array(window.height * rowBytes);
+  const clamped = new Uint8ClampedArray(data.buffer);
   const sums = new Int32Array(rowBytes);
   const rowWork = Math.ceil(down.weights.length / window.height) * rowBytes;
-  await inTurns(window.height, rowWork, options.signal, (row) =>
-    sumRows(narrow, firstRow, down, row, sums, data.subarray(row * rowBytes, (row + 1) * rowBytes)),
-  );
+  await inTurns(window.height, rowWork, options.signal, (from, end) => {
+    for (let row = from; row < end; row++) sumRows(narrow, firstRow, down, row, sums, clamped);
+  });
   return { width: window.width, height: window.height, channels: 3, data };
 }
 
+/** `work` over the rows, a few at a time with turns of the event loop between. */
 async function inTurns(
   rows: number,
   rowWork: number,
   signal: AbortSignal | undefined,
-  work: (row: number) => void,
+  work: (from: number, end: number) => void,
 ): Promise<void> {
   const rowsPerTurn = Math.max(1, Math.floor(WORK_PER_TURN / rowWork));
-  for (let row = 0; row < rows; row++) {
-    if (row > 0 && row % rowsPerTurn === 0) {
+  for (let row = 0; row < rows; row += rowsPerTurn) {
+    if (row > 0) {
       await nextTurn();
       throwIfAborted(signal);
     }
-    work(row);
+    work(row, Math.min(rows, row + rowsPerTurn));
   }
 }
 
@@ -144,45 +147,62 @@ function toFixed(weight: number): number {
   return Math.sign(weight) * Math.floor(Math.abs(weight) * 2 ** BITS + 0.5);
 }
 
-function scaleRow(picture: RgbPicture, row: number, taps: Taps, out: Uint8Array): void {
-  const { data, width } = picture;
-  const { start, offset, weights } = taps;
-  for (let x = 0; x < start.length; x++) {
-    let red = HALF;
-    let green = HALF;
-    let blue = HALF;
-    let at = (row * width + start[x]!) * 3;
-    for (let tap = offset[x]!; tap < offset[x + 1]!; tap++, at += 3) {
-      const weight = weights[tap]!;
-      red = (red + data[at]! * weight) | 0;
-      green = (green + data[at + 1]! * weight) | 0;
-      blue = (blue + data[at + 2]! * weight) | 0;
+/** Rows `from` to `end` of the narrow picture; `firstRow` of the picture is its row 0. */
+function scaleRows(
+  { data, width }: RgbPicture,
+  firstRow: number,
+  { start, offset, weights }: Taps,
+  from: number,
+  end: number,
+  out: Uint8ClampedArray,
+): void {
+  let next = from * start.length * 3;
+  for (let row = from; row < end; row++) {
+    const rowStart = (firstRow + row) * width;
+    for (let x = 0; x < start.length; x++) {
+      let red = HALF;
+      let green = HALF;
+      let blue = HALF;
+      let at = (rowStart + start[x]!) * 3;
+      const stop = offset[x + 1]!;
+      for (let tap = offset[x]!; tap < stop; tap++, at += 3) {
+        const weight = weights[tap]!;
+        // imul and | 0 keep it to integers of 32 bits, several times as fast as the products of numbers.
+        red = (red + Math.imul(data[at]!, weight)) | 0;
+        green = (green + Math.imul(data[at + 1]!, weight)) | 0;
+        blue = (blue + Math.imul(data[at + 2]!, weight)) | 0;
+      }
+      out[next++] = red >> BITS;
+      out[next++] = green >> BITS;
+      out[next++] = blue >> BITS;
     }
-    out[x * 3] = toByte(red);
-    out[x * 3 + 1] = toByte(green);
-    out[x * 3 + 2] = toByte(blue);
   }
 }
 
+/** One row of the result from rows of the narrow picture, two of them at a time. */
 function sumRows(
-  narrow: Uint8Array,
+  narrow: Uint8ClampedArray,
   firstRow: number,
-  taps: Taps,
+  { start, offset, weights }: Taps,
   row: number,
   sums: Int32Array,
-  out: Uint8Array,
+  out: Uint8ClampedArray,
 ): void {
+  const length = sums.length;
+  const end = offset[row + 1]!;
+  let at = (start[row]! - firstRow) * length;
   sums.fill(HALF);
-  const begin = taps.offset[row]!;
-  const end = taps.offset[row + 1]!;
-  for (let tap = begin; tap < end; tap++) {
-    const weight = taps.weights[tap]!;
-    const at = (taps.start[row]! - firstRow + tap - begin) * out.length;
-    for (let i = 0; i < out.length; i++) sums[i] = (sums[i]! + narrow[at + i]! * weight) | 0;
+  let tap = offset[row]!;
+  for (; tap + 1 < end; tap += 2, at += 2 * length) {
+    const [upper, lower] = [weights[tap]!, weights[tap + 1]!];
+    const below = at + length;
+    for (let i = 0; i < length; i++)
+      sums[i] = (sums[i]! + Math.imul(narrow[at + i]!, upper) + Math.imul(narrow[below + i]!, lower)) | 0;
   }
-  for (let i = 0; i < out.length; i++) out[i] = toByte(sums[i]!);
-}
-
-function toByte(sum: number): number {
-  return Math.min(255, Math.max(0, sum >> BITS));
+  if (tap < end) {
+    const weight = weights[tap]!;
+    for (let i = 0; i < length; i++) sums[i] = (sums[i]! + Math.imul(narrow[at + i]!, weight)) | 0;
+  }
+  const first = row * length;
+  for (let i = 0; i < length; i++) out[first + i] = sums[i]! >> BITS;
 }

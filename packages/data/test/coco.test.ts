@@ -120,6 +120,11 @@ describe('a COCO file', () => {
     ['an unknown image', { ...GOOD, images: GOOD.images.slice(1) }, 'there is no image 7'],
     ['equal ids', { ...GOOD, images: [GOOD.images[0], GOOD.images[0]] }, 'two images have one id'],
     [
+      'equal names',
+      { ...GOOD, images: [GOOD.images[0], { ...GOOD.images[1], file_name: 'a.png' }] },
+      'two images have one file_name',
+    ],
+    [
       'a way out',
       { ...GOOD, images: [{ ...GOOD.images[0], file_name: '../a.png' }, GOOD.images[1]] },
       'not inside',

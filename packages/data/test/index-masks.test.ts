@@ -11,6 +11,7 @@ import {
   type ExampleOptions,
   fitLabels,
   fitLandmark,
+  isReduced,
   preprocessingPreset,
   readIndexMasks,
   shownRegion,
@@ -195,6 +196,38 @@ describe('labels and landmarks on a network input', () => {
         },
       ),
     );
+  });
+
+  it('may be smaller by a whole factor only, rounded either way', () => {
+    const side = fc.integer({ min: 1, max: 500 });
+    fc.assert(
+      fc.property(side, side, fc.integer({ min: 1, max: 8 }), (height, width, factor) => {
+        for (const round of [Math.floor, Math.ceil]) {
+          const map = { height: round(height / factor), width: round(width / factor) };
+          expect(isReduced(map, { height, width })).toBe(map.height > 0 && map.width > 0);
+        }
+      }),
+    );
+    const small = fc.integer({ min: 1, max: 24 });
+    fc.assert(
+      fc.property(small, small, small, small, (height, width, rows, columns) => {
+        const some = Array.from({ length: 30 }, (_, i) => i + 1).some((factor) =>
+          [Math.floor, Math.ceil].some((down) =>
+            [Math.floor, Math.ceil].some(
+              (across) => down(height / factor) === rows && across(width / factor) === columns,
+            ),
+          ),
+        );
+        expect(isReduced({ height: rows, width: columns }, { height, width })).toBe(some);
+      }),
+      { numRuns: 1000 },
+    );
+    const picture = { height: 227, width: 227 };
+    expect(isReduced({ height: 113, width: 114 }, picture)).toBe(true);
+    expect(isReduced({ height: 113, width: 76 }, picture)).toBe(false);
+    expect(isReduced({ height: 150, width: 150 }, picture)).toBe(false);
+    expect(isReduced({ height: 454, width: 454 }, picture)).toBe(false);
+    expect(isReduced({ height: 227, width: 0 }, picture)).toBe(false);
   });
 
   it('is the picture itself where sizes agree, and nothing outside', () => {
