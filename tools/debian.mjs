@@ -23,3 +23,5 @@ export function ensureDebianPackage(name, isThere) {
 export const hasCommand = (command) => () => quietly(command, ['--version']);
 
 export const hasPackage = (name) => () => quietly('dpkg', ['-s', name]);
+
+export const hasPythonModule = (name) => () => quietly('python3', ['-c', `import ${name}`]);

@@ -12,7 +12,8 @@ if (!hasEmulation) console.warn(`conformance tests skip the emulation of CUDA: t
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'native' } },
+      // The references of the largest cases take seconds on a machine that is shared.
+      { test: { name: 'native', testTimeout: 60_000 } },
       {
         test: {
           name: 'emulated CUDA',
