@@ -28,6 +28,11 @@ const RUN = [
 ];
 const COMMON = [...RUN, '--quantile', '0.1', '--batch-size', '4'];
 
+const landmarks = folder.write(
+  'points.json',
+  JSON.stringify([{ picture: 'a.png', category: 'bird', box: [0, 0, 60, 60], landmarks: { head: [3, 4] } }]),
+);
+
 const bytes = (path: string) => readFileSync(path).toString('latin1');
 
 /** Runs the whole dissection in `shards` parts and merges them. */
@@ -214,6 +219,12 @@ describe('refuses in one line', () => {
   });
 
   it.each<[string, string[], number, string]>([
+    [
+      'a data set without labels',
+      ['dissect', model, '--data', landmarks, '--out', 'x'],
+      1,
+      'points.json has no labels',
+    ],
     ['no network', ['dissect', '--data', data, '--out', 'x'], 2, 'name the network'],
     ['no data', ['dissect', model, '--out', 'x'], 2, 'name the data set by --data'],
     ['no folder', ['dissect', model, '--data', data], 2, "required option '--out <dir>'"],

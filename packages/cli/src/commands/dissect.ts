@@ -240,6 +240,10 @@ async function openSource(modelPath: string | undefined, options: DissectOptions
   }
   const { data = '', layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
   const dataSet = await openDataSet(data);
+  if (dataSet.table.labels.length === 0)
+    throw new UnitscopeError('bad-input', `${data} has no labels; a dissection is about them`, {
+      subject: data,
+    });
   const preprocessing = await readPreprocessing(preprocess);
   const model = await loadModel(modelPath ?? '', options);
   try {
