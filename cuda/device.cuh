@@ -7,8 +7,8 @@
 
 #include "unitscope/backend.h"
 
-// Not yet run on a device: these kernels compile for sm_80 and sm_90, the conformance test runs them wherever it finds a
-// card, and in an emulation of CUDA on the CPU everywhere.
+// Not yet run on a device: these kernels compile for sm_80 and sm_90, and the conformance test runs them wherever it
+// finds a card, and everywhere in an emulation of CUDA on the CPU.
 
 namespace us::cuda {
 

@@ -16,6 +16,9 @@
 
 #include "scheduler.hpp"
 
+// The names are CUDA's; a vector assigned to itself stays as it is.
+// NOLINTBEGIN(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,cert-oop54-cpp)
+
 #define __global__
 #define __device__
 #define __host__
@@ -268,3 +271,5 @@ void launch(void (*kernel)(Parameters...), unsigned blocks, unsigned threads, st
 }
 
 }  // namespace us::emulation
+
+// NOLINTEND(bugprone-reserved-identifier,cert-dcl37-c,cert-dcl51-cpp,cert-oop54-cpp)

@@ -43,7 +43,7 @@ namespace us::emulation {
 namespace {
 
 constexpr std::size_t kPage = 4096;
-constexpr std::size_t kStack = 64 * 1024;
+constexpr std::size_t kStack = std::size_t{64} * 1024;
 
 Fiber* left = nullptr;     // the fiber that the last switch came from
 Fiber* entered = nullptr;  // and the one it went to

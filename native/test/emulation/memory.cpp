@@ -6,6 +6,7 @@
 #include <ucontext.h>
 
 #include <cstdint>
+#include <cstdio>
 #include <cstring>
 #include <deque>
 #include <map>
@@ -55,7 +56,7 @@ std::string description_of(const void* address) {
     if (!text.empty()) return text + (open == 0 ? ", touched outside a kernel" : "");
   }
   for (const auto& [start, allocation] : freed) {
-    const std::string text = describe(start, allocation, "a freed");
+    std::string text = describe(start, allocation, "a freed");
     if (!text.empty()) return text;
   }
   return "";
@@ -71,15 +72,14 @@ void explain(int /*signal*/, siginfo_t* info, void* context) {
     return;
   }
   std::string code;
-#ifdef __x86_64__
   const auto instruction = static_cast<std::uintptr_t>(static_cast<ucontext_t*>(context)->uc_mcontext.gregs[REG_RIP]);
   Dl_info library{};
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): the system gives the instruction's address as a number
   if (dladdr(reinterpret_cast<const void*>(instruction), &library) != 0 && library.dli_fname != nullptr) {
     char offset[32];
     std::snprintf(offset, sizeof offset, "%#zx", instruction - reinterpret_cast<std::uintptr_t>(library.dli_fbase));
     code = std::string("; addr2line -Cfie ") + library.dli_fname + " " + offset;
   }
-#endif
   misuse("access " + where + code);
 }
 
@@ -95,7 +95,8 @@ void install_handler() {
 }
 
 void protect(const Allocation& allocation, int access) {
-  if (mprotect(allocation.usable(), allocation.usable_bytes(), access) != 0) misuse("device memory cannot be protected");
+  if (mprotect(allocation.usable(), allocation.usable_bytes(), access) == 0) return;
+  misuse("device memory cannot be protected");
 }
 
 void check_margins_of(char* start, const Allocation& allocation) {

@@ -12,7 +12,7 @@ namespace {
 
 constexpr unsigned kMaxThreads = 1024;
 constexpr unsigned kMaxBlocks = 0x7fffffff;
-constexpr std::size_t kMaxSharedBytes = 48 * 1024;
+constexpr std::size_t kMaxSharedBytes = std::size_t{48} * 1024;
 
 /// One device, and one caller in it at a time.
 struct Device {
@@ -112,7 +112,8 @@ cudaError_t cudaGetDeviceCount(int* count) {
 cudaError_t cudaGetDeviceProperties(cudaDeviceProp* properties, int device) {
   if (device != 0) return cudaErrorInvalidValue;
   *properties = {};
-  std::snprintf(properties->name, sizeof properties->name, "an emulation of CUDA on the CPU, for tests; there is no GPU");
+  std::snprintf(properties->name, sizeof properties->name, "%s",
+                "an emulation of CUDA on the CPU, for tests; there is no GPU");
   properties->major = 8;
   properties->multiProcessorCount = 1;
   properties->totalGlobalMem = std::size_t{1} << 32;
@@ -166,7 +167,8 @@ cudaError_t cudaFreeAsync(void* memory, cudaStream_t /*stream*/) {
   });
 }
 
-cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind, cudaStream_t /*stream*/) {
+cudaError_t cudaMemcpyAsync(void* to, const void* from, std::size_t bytes, cudaMemcpyKind kind,
+                            cudaStream_t /*stream*/) {
   return enter([&](Device& here) {
     switch (kind) {
       case cudaMemcpyHostToDevice: {

@@ -1,7 +1,5 @@
 #include "scheduler.hpp"
 
-#include <link.h>
-
 #include <algorithm>
 #include <cstring>
 #include <map>
@@ -11,6 +9,7 @@
 
 #include "cuda_runtime.h"
 #include "fiber.hpp"
+#include "shared_variables.hpp"
 
 uint3 threadIdx{};
 uint3 blockIdx{};
@@ -71,43 +70,6 @@ struct Thread {
   std::uint64_t value = 0;
   int argument = 0;
   int width = 0;
-};
-
-/// The variables declared __shared__ are the thread-local variables of this library, which has no others. Filled anew
-/// for every block, so that a block that reads what another left there differs.
-class SharedVariables {
- public:
-  SharedVariables() {
-    // A thread has none of a library's variables until it touches one.
-    thread_local char touched;
-    asm volatile("" : : "r"(&touched) : "memory");
-    dl_iterate_phdr(&SharedVariables::visit, this);
-  }
-  void spoil() const {
-    if (start_ != nullptr) std::memset(start_, fresh_byte(), bytes_);
-  }
-
- private:
-  static int visit(dl_phdr_info* info, std::size_t /*size*/, void* self) {
-    const auto here = reinterpret_cast<std::uintptr_t>(&SharedVariables::visit);
-    bool is_ours = false;
-    const ElfW(Phdr)* thread_local_segment = nullptr;
-    for (int i = 0; i < info->dlpi_phnum; ++i) {
-      const ElfW(Phdr)& segment = info->dlpi_phdr[i];
-      const std::uintptr_t start = info->dlpi_addr + segment.p_vaddr;
-      if (segment.p_type == PT_LOAD && here >= start && here < start + segment.p_memsz) is_ours = true;
-      if (segment.p_type == PT_TLS) thread_local_segment = &segment;
-    }
-    if (!is_ours) return 0;
-    if (thread_local_segment != nullptr) {
-      static_cast<SharedVariables*>(self)->start_ = info->dlpi_tls_data;
-      static_cast<SharedVariables*>(self)->bytes_ = thread_local_segment->p_memsz;
-    }
-    return 1;
-  }
-
-  void* start_ = nullptr;
-  std::size_t bytes_ = 0;
 };
 
 class Scheduler {
@@ -178,7 +140,7 @@ void Scheduler::run(const Grid& grid, const std::function<void()>& thread) {
 
 void Scheduler::run_block(unsigned block) {
   blockIdx = {block, 0, 0};
-  variables_.spoil();
+  variables_.fill(fresh_byte());
   std::memset(shared_.get(), fresh_byte(), shared_bytes_);
   threads_.assign(blockDim.x, Thread{});
   starts_ = Permutation(blockDim.x);
@@ -317,7 +279,8 @@ std::uint64_t Scheduler::result_of(unsigned first_lane, unsigned lane) const {
       break;
   }
   if ((self.mask >> source & 1U) == 0) {
-    misuse(name_of(self) + " reads lane " + std::to_string(source) + ", which is not in the mask, at " + self.site.text());
+    misuse(name_of(self) + " reads lane " + std::to_string(source) + ", which is not in the mask, at " +
+           self.site.text());
   }
   return threads_[first_lane + source].value;
 }
@@ -332,9 +295,8 @@ bool Scheduler::complete_exchange(unsigned first_lane, unsigned mask) {
              ", but that lane " + (first_lane + lane >= threads_.size() ? "does not exist" : "has ended"));
     }
     const Thread& other = threads_[first_lane + lane];
-    if (other.state != State::in_exchange || other.kind != self.kind || other.mask != mask || !(other.site == self.site)) {
-      return false;
-    }
+    const bool waits_here = other.state == State::in_exchange && other.site == self.site;
+    if (!waits_here || other.kind != self.kind || other.mask != mask) return false;
   }
   for (unsigned lane = 0; lane < kLanes; ++lane) {
     if ((mask >> lane & 1U) != 0) threads_[first_lane + lane].result = result_of(first_lane, lane);
@@ -353,7 +315,9 @@ std::uint64_t Scheduler::wait_in_exchange(Exchange kind, unsigned mask, std::uin
   Thread& self = *current_;
   const unsigned lane = index_of(self) % kLanes;
   if ((mask >> lane & 1U) == 0) misuse(name_of(self) + " is not in the mask of its own exchange at " + site.text());
-  if (width < 1 || width > 32 || (width & (width - 1)) != 0) misuse("a width that is no power of 2 up to 32 at " + site.text());
+  if (width < 1 || width > 32 || (width & (width - 1)) != 0) {
+    misuse("a width that is no power of 2 up to 32 at " + site.text());
+  }
   self.kind = kind;
   self.mask = mask;
   self.value = value;
@@ -397,13 +361,14 @@ bool Scheduler::release_active_mask() {
 void Scheduler::report_deadlock() const {
   std::map<std::string, std::vector<unsigned>> groups;
   for (const Thread& thread : threads_) {
-    const char* what = thread.state == State::ended ? "ended" : thread.state == State::at_barrier ? "wait at the barrier " : "wait for lanes at ";
-    const std::string place = thread.state == State::ended ? "" : thread.site.text();
-    groups[what + place].push_back(index_of(thread));
+    const bool has_ended = thread.state == State::ended;
+    const char* const waits = thread.state == State::at_barrier ? "wait at the barrier " : "wait for lanes at ";
+    groups[has_ended ? "ended" : waits + thread.site.text()].push_back(index_of(thread));
   }
   std::string text = "block " + std::to_string(blockIdx.x) + " cannot go on:";
   for (const auto& [what, threads] : groups) {
-    text += " " + std::to_string(threads.size()) + " threads " + what + " (the first is " + std::to_string(threads.front()) + ");";
+    text += " " + std::to_string(threads.size()) + " threads " + what + " (the first is " +
+            std::to_string(threads.front()) + ");";
   }
   misuse(text);
 }

@@ -127,15 +127,15 @@ void sum_kernel(int* to, unsigned long long* large) {
 
 void test_promises(std::uint64_t order) {
   us::emulation::set_order(order);
-  Results<int> reversed(7 * kThreads);
+  Results<int> reversed(std::size_t{7} * kThreads);
   run(reverse_kernel, 7, reversed.get());
-  Results<int> votes(5 * kThreads);
+  Results<int> votes(std::size_t{5} * kThreads);
   run(votes_kernel, 1, votes.get());
-  Results<int> warp(8 * kThreads);
+  Results<int> warp(std::size_t{8} * kThreads);
   run(warp_kernel, 1, warp.get());
   Results<int> partial(kThreads);
   run(partial_kernel, 1, partial.get());
-  Results<int> sums(3 * kThreads);
+  Results<int> sums(std::size_t{3} * kThreads);
   Results<unsigned long long> large(1);
   cudaMemsetAsync(large.get(), 0, sizeof(unsigned long long), nullptr);
   run(sum_kernel, 3, sums.get(), large.get());
@@ -153,12 +153,12 @@ void test_promises(std::uint64_t order) {
     check(partial.read()[at] == (i % 2 == 0 ? i ^ 2 : 16), "part of a warp");
     check(sums.read()[at] == kSum, "shared sum");
   }
-  check(large.read()[0] == 3 * kSum, "sum over blocks");
+  check(large.read()[0] == std::size_t{3} * kSum, "sum over blocks");
   launch(reverse_kernel, 0, kThreads, 0, nullptr, reversed.get());
   check(cudaGetLastError() == cudaErrorInvalidConfiguration, "a grid without blocks");
   launch(reverse_kernel, 1, 1025, 0, nullptr, reversed.get());
   check(cudaGetLastError() == cudaErrorInvalidConfiguration, "too many threads");
-  launch(reverse_kernel, 1, 32, 64 * 1024, nullptr, reversed.get());
+  launch(reverse_kernel, 1, 32, 65536, nullptr, reversed.get());
   check(cudaGetLastError() == cudaErrorInvalidValue, "too much shared memory");
 }
 
@@ -196,7 +196,7 @@ void nothing_kernel(int* /*to*/) {}
 // --- What CUDA forbids ---
 
 void other_barrier_kernel(int* /*to*/) {
-  if (threadIdx.x < 8) {
+  if (threadIdx.x < 8) {  // NOLINT(bugprone-branch-clone): two barriers are the point
     __syncthreads();
   } else {
     __syncthreads();
