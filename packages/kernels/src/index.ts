@@ -1,6 +1,4 @@
 export { type AdamArrays, type AdamStepOptions, adamStep, adamStepSync } from './adam-step.js';
-export type { KernelName } from './addon.js';
-export { KERNEL_NAMES } from './addon.js';
 export {
   type ArgmaxMapsOptions,
   type ArgmaxMapsResult,
@@ -69,6 +67,7 @@ export {
   iouCounts,
   iouCountsSync,
 } from './iou-counts.js';
+export { KERNEL_NAMES, type KernelName } from './kernel-arguments.js';
 export {
   MAP_MOMENTS,
   type MapMoment,

@@ -3,6 +3,7 @@ import { maxPoolBackward, maxPoolBackwardSync } from '../max-pool-backward.js';
 import { pooledDims, resolvePooling } from '../pooling.js';
 import { maxPoolBackwardReference } from '../reference/max-pool-backward.js';
 import { firstBeyondRounding, makeValues, unwritten } from './case.js';
+import { placeAnywhere } from './placement.js';
 import { poolingCases, windowsPerCell } from './pooling.js';
 
 /** Sums of one term must be exact, others within rounding. */
@@ -11,14 +12,20 @@ export const maxPoolBackwardCases = poolingCases('maxPoolBackward', ({ dims, win
   const pooled = pooledDims(dims, params);
   const x = { dims, data: makeValues(values, sizeOf(dims), 1) };
   const dy = { dims: pooled, data: makeValues('normal', sizeOf(pooled), 2) };
-  const into = { dx: unwritten.floats(x.data.length) };
+  const dx = unwritten.floats(x.data.length);
   return {
-    bytes: x.data.byteLength + dy.data.byteLength + into.dx.byteLength,
-    run: async (options) => (await maxPoolBackward(x, dy, window, { ...options, into })).backend,
-    runSync: (options) => maxPoolBackwardSync(x, dy, window, { ...options, into }).backend,
+    bytes: x.data.byteLength + dy.data.byteLength + dx.byteLength,
+    ...placeAnywhere((at) => {
+      const [placed, signal] = [at.tensor(x), at.tensor(dy)];
+      const into = { dx: at.array(dx) };
+      return {
+        run: async (options) => (await maxPoolBackward(placed, signal, window, { ...options, into })).backend,
+        runSync: (options) => maxPoolBackwardSync(placed, signal, window, { ...options, into }).backend,
+      };
+    }),
     compare: () => {
       const expected = maxPoolBackwardReference(params, x.data, dy.data);
-      return firstBeyondRounding('dx', into.dx, expected.dx, expected.magnitude, windowsPerCell(params));
+      return firstBeyondRounding('dx', dx, expected.dx, expected.magnitude, windowsPerCell(params));
     },
   };
 });
