@@ -13,7 +13,7 @@ export {
   type KernelOptions,
   listBackends,
 } from './backend.js';
-export type { KernelCase, PreparedCase } from './cases/case.js';
+export type { KernelCase, PreparedCase, ResidentCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
   type CosineSimilarityOptions,

@@ -29,7 +29,7 @@ export interface PreparedCase {
    * where the back end does not work or has no room. What the kernel takes as typed arrays only, such as the counts that
    * `topQuantile` goes by, stays on the host.
    */
-  readonly resident?: (backend: DeviceName) => Promise<ResidentCase>;
+  readonly resident: (backend: DeviceName) => Promise<ResidentCase>;
   /** Compares what the last run wrote with the reference: the first difference in words, or undefined. */
   readonly compare: () => string | undefined;
 }

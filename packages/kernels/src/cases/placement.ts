@@ -22,7 +22,7 @@ const onHost: Placing = { array: (array) => array, tensor: (tensor) => tensor };
 export function placeAnywhere(
   runsOf: (at: Placing) => Runs,
   restore: () => void = () => {},
-): Runs & Required<Pick<PreparedCase, 'resident'>> {
+): Pick<PreparedCase, 'run' | 'runSync' | 'resident'> {
   const { run, runSync } = runsOf(onHost);
   return {
     run: (options) => {
