@@ -5,8 +5,8 @@ import type { AnyArray } from './device-buffer.js';
 import { sgdStepReference } from './reference/sgd-step.js';
 
 /**
- * Parameters as one flat array, and what belongs to each of them. Each is updated where it lies: a typed array in place, a
- * DeviceBuffer in the device's memory.
+ * Parameters as one flat array, and what belongs to each of them. Each may be a typed array or a DeviceBuffer; what is
+ * updated is updated where it lies.
  */
 export interface SgdArrays {
   readonly gradient: AnyArray;

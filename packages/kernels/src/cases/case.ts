@@ -26,8 +26,8 @@ export interface PreparedCase {
   readonly runSync: (options: KernelOptions) => BackendName;
   /**
    * The case with its arrays in a back end's memory, so that what is timed is the kernel without copies. Throws `backend`
-   * where the back end does not work or has no room. What the kernel takes as typed arrays only, such as the counts that
-   * `topQuantile` goes by, stays on the host.
+   * where the back end does not work or has no room. What the kernel takes as typed arrays only, such as the selection of
+   * `topQuantile`, stays on the host.
    */
   readonly resident: (backend: DeviceName) => Promise<ResidentCase>;
   /** Compares what the last run wrote with the reference: the first difference in words, or undefined. */
