@@ -1,7 +1,8 @@
 import { cpus } from 'node:os';
 import { type KernelCase, kernelCases, listBackends, type PreparedCase } from '@unitscope/kernels';
 import { compareWithPeer } from './comparisons.js';
-import { type Candidate, measure, timedSync } from './measure.js';
+import { DeviceRoof } from './device-roof.js';
+import { type Candidate, measure, type Timing, timedSync } from './measure.js';
 import { Peak } from './peak.js';
 import { NO_PEER, Peer } from './peer.js';
 import type { ComparisonRow } from './problems/problem.js';
@@ -26,7 +27,10 @@ export interface KernelBenchRow {
   readonly bytes: number;
   /** GB/s of the bytes that must move, by the fastest round. */
   readonly rate: number;
-  /** GB/s of the fastest copy of as many bytes on as many threads, and our rate over it: 1 is the memory floor. */
+  /**
+   * GB/s of the fastest copy of as many bytes on as many threads, on a device of a kernel that only moves them, and our rate
+   * over it: 1 is the memory floor.
+   */
   readonly copy?: number;
   readonly ofCopy?: number;
   /** GFLOP/s of the case's own operations and of multiplications and additions in registers. */
@@ -54,17 +58,18 @@ export interface KernelBenchResult {
   readonly comparisons: readonly ComparisonRow[];
 }
 
-/** A back end with as many threads. */
-interface Place {
-  readonly backend: 'cpu' | 'cuda';
-  readonly threads: number;
+/** The rows of a case, or how its result differs from the reference's. */
+interface Measured {
+  readonly rows: readonly KernelBenchRow[];
+  readonly difference?: string;
 }
 
 /**
  * The kernels at the sizes of real networks, on every back end that is there: each checked against the reference, then
  * timed with reused buffers, in turn with a copy of as many bytes; then the operations torch has too, beside torch.
  *
- * CUDA is timed from host memory to host memory: the way over the bus is part of it.
+ * On CUDA the case's arrays lie in the device's memory throughout, so that the bus is no part of it; a call and the wait for
+ * it are.
  */
 export async function benchKernels(
   { threads, only, rounds, peers }: KernelBenchOptions,
@@ -74,11 +79,8 @@ export async function benchKernels(
   const cpu = backends.find(({ name }) => name === 'cpu');
   const cuda = backends.find(({ name }) => name === 'cuda');
   if (cpu?.available !== true) throw new Error(cpu?.reason);
-  const targets: { backend: Place['backend']; places: readonly Place[] }[] = [
-    { backend: 'cpu', places: threads.map((count) => ({ backend: 'cpu', threads: count })) },
-  ];
-  if (cuda?.available === true) targets.push({ backend: 'cuda', places: [{ backend: 'cuda', threads: 0 }] });
-  else log(`cuda: not run: ${cuda?.reason}`);
+  const withCuda = cuda?.available === true;
+  if (!withCuda) log(`cuda: not run: ${cuda?.reason}`);
 
   const peak = new Peak();
   const peer = peers ? Peer.find('torch_kernels') : undefined;
@@ -88,22 +90,17 @@ export async function benchKernels(
     const failures: KernelBenchFailure[] = [];
     for (const each of Object.values<readonly KernelCase[]>(kernelCases).flat()) {
       if (each.purpose !== 'benchmark' || !`${each.kernel} ${each.name}`.includes(only)) continue;
-      const prepared = each.prepare();
-      for (const { backend, places } of targets) {
-        if (backend === 'cuda' && !cuda?.kernels.includes(each.kernel)) continue;
-        prepared.runSync({ backend });
-        const difference = prepared.compare();
-        if (difference !== undefined) {
-          failures.push({ kernel: each.kernel, name: each.name, backend, difference });
-          log(`${each.kernel} ${each.name} on ${backend}  WRONG: ${difference}`);
-          continue;
-        }
-        for (const place of places) {
-          const row = await benchCase(each, prepared, place, rounds, peak);
-          rows.push(row);
-          log(formatKernelRow(row));
-        }
-      }
+      const take = (backend: KernelBenchRow['backend'], measured: Measured) => {
+        for (const row of measured.rows) log(formatKernelRow(row));
+        rows.push(...measured.rows);
+        const { difference } = measured;
+        if (difference === undefined) return;
+        failures.push({ kernel: each.kernel, name: each.name, backend, difference });
+        log(`${each.kernel} ${each.name} on ${backend}  WRONG: ${difference}`);
+      };
+      take('cpu', await benchOnCpu(each, threads, rounds, peak));
+      if (withCuda && cuda.kernels.includes(each.kernel))
+        take('cuda', await benchOnDevice(each, 'cuda', rounds));
     }
     const { rows: comparisons, torch } = await compareWithPeer({ threads, only, rounds }, peak, peer, log);
     return {
@@ -112,7 +109,7 @@ export async function benchKernels(
       machine: {
         cpu: cpus()[0]?.model ?? 'unknown',
         isa: cpu.device,
-        cuda: cuda?.available === true ? cuda.device : `not run: ${cuda?.reason}`,
+        cuda: withCuda ? cuda.device : `not run: ${cuda?.reason}`,
       },
       ...(torch === undefined ? {} : { torch }),
       rounds,
@@ -131,30 +128,72 @@ export function allCorrect({ failures, comparisons }: KernelBenchResult): boolea
   return failures.length === 0 && comparisons.every(({ difference }) => difference === undefined);
 }
 
-async function benchCase(
-  { kernel, name }: KernelCase,
-  prepared: PreparedCase,
-  place: Place,
+/** Times a case on each number of threads, in turn with what the machine can do at best. */
+async function benchOnCpu(
+  each: KernelCase,
+  threads: readonly number[],
   rounds: number,
   peak: Peak,
-): Promise<KernelBenchRow> {
+): Promise<Measured> {
+  const prepared = each.prepare();
+  prepared.runSync({ backend: 'cpu' });
+  const difference = prepared.compare();
+  if (difference !== undefined) return { rows: [], difference };
   const { bytes, flops } = prepared;
-  const candidates: Candidate[] = [
-    { name: 'ours', run: async () => timedSync(() => prepared.runSync(place)) },
-  ];
-  if (place.backend === 'cpu') {
-    const { threads } = place;
-    candidates.push({ name: 'copy', run: () => peak.copy(bytes, threads) });
+  const rows: KernelBenchRow[] = [];
+  for (const count of threads) {
+    const options = { backend: 'cpu', threads: count } as const;
+    const candidates: Candidate[] = [
+      { name: 'ours', run: async () => timedSync(() => prepared.runSync(options)) },
+      { name: 'copy', run: () => peak.copy(bytes, count) },
+    ];
     if (flops !== undefined) {
       for (const bits of [32, 64] as const) {
-        const time = async () => flops / (await peak.arithmetic(bits, threads)) / 1e6;
+        const time = async () => flops / (await peak.arithmetic(bits, count)) / 1e6;
         candidates.push({ name: `fma${bits}`, run: time });
       }
     }
+    rows.push(rowOf(each, prepared, options, await measure(candidates, rounds, 0)));
   }
-  const timings = new Map((await measure(candidates, rounds, 0)).map((timing) => [timing.name, timing]));
+  return { rows };
+}
+
+/** Times a case whose arrays lie in the device's memory, in turn with a kernel that only moves as much. */
+async function benchOnDevice(each: KernelCase, backend: 'cuda', rounds: number): Promise<Measured> {
+  const prepared = each.prepare();
+  const { bytes } = prepared;
+  const resident = await prepared.resident(backend);
+  try {
+    resident.runSync({});
+    await resident.collect();
+    const difference = prepared.compare();
+    if (difference !== undefined) return { rows: [], difference };
+    const roof = new DeviceRoof(backend, bytes);
+    try {
+      const candidates: Candidate[] = [
+        { name: 'ours', run: async () => timedSync(() => resident.runSync({})) },
+        { name: 'copy', run: async () => (roof.pass() * bytes) / roof.bytes },
+      ];
+      const timings = await measure(candidates, rounds, 0);
+      return { rows: [rowOf(each, prepared, { backend, threads: 0 }, timings)] };
+    } finally {
+      roof.free();
+    }
+  } finally {
+    resident.free();
+  }
+}
+
+function rowOf(
+  { kernel, name }: KernelCase,
+  { bytes, flops }: PreparedCase,
+  place: Pick<KernelBenchRow, 'backend' | 'threads'>,
+  measured: readonly Timing[],
+): KernelBenchRow {
+  const timings = new Map(measured.map((timing) => [timing.name, timing]));
   const { median, min } = timings.get('ours')!;
-  const [copy, peak32, peak64] = ['copy', 'fma32', 'fma64'].map((name) => timings.get(name)?.min);
+  const copy = timings.get('copy')!.min;
+  const [peak32, peak64] = ['fma32', 'fma64'].map((name) => timings.get(name)?.min);
   const perSecond = (amount: number, ms: number) => amount / ms / 1e6;
   return {
     kernel,
@@ -164,7 +203,8 @@ async function benchCase(
     min,
     bytes,
     rate: perSecond(bytes, min),
-    ...(copy === undefined ? {} : { copy: perSecond(bytes, copy), ofCopy: copy / min }),
+    copy: perSecond(bytes, copy),
+    ofCopy: copy / min,
     ...(flops === undefined
       ? {}
       : {
@@ -180,7 +220,7 @@ async function benchCase(
 
 function formatKernelRow(row: KernelBenchRow): string {
   const { kernel, name, backend, threads, median, min, rate, ofCopy, arithmetic } = row;
-  const where = backend === 'cpu' ? `${threads} threads` : 'cuda, with the bus';
+  const where = backend === 'cpu' ? `${threads} threads` : backend;
   const parts = [
     `${kernel.padEnd(15)} ${name.padEnd(56)} ${where}`,
     `median ${median.toFixed(2).padStart(7)} ms  min ${min.toFixed(2).padStart(7)} ms`,

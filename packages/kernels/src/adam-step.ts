@@ -1,17 +1,21 @@
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray } from './device-buffer.js';
 import { adamStepReference } from './reference/adam-step.js';
 import { requireLength } from './sgd-step.js';
 
-/** Parameters as one flat array, and what belongs to each of them. */
+/**
+ * Parameters as one flat array, and what belongs to each of them. Each may be a typed array or a DeviceBuffer; what is
+ * updated is updated where it lies.
+ */
 export interface AdamArrays {
-  readonly gradient: Float32Array;
+  readonly gradient: AnyArray;
   /** Updated in place. */
-  readonly weights: Float32Array;
+  readonly weights: AnyArray;
   /** The running mean of the gradient, updated in place. Zeros before the first step. */
-  readonly mean: Float32Array;
+  readonly mean: AnyArray;
   /** The running mean of its square, updated in place. Zeros before the first step. */
-  readonly square: Float32Array;
+  readonly square: AnyArray;
 }
 
 export interface AdamStepOptions extends KernelOptions {
@@ -55,11 +59,11 @@ function prepare(arrays: AdamArrays, options: AdamStepOptions): KernelCall<'adam
   return {
     kernel: 'adamStep',
     arguments: call,
-    runReference: () => {
-      const found = adamStepReference(call);
-      weights.set(found.weights);
-      mean.set(found.mean);
-      square.set(found.square);
+    runReference: (host) => {
+      const found = adamStepReference(host);
+      host.weights.set(found.weights);
+      host.mean.set(found.mean);
+      host.square.set(found.square);
     },
   };
 }

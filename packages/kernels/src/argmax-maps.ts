@@ -1,9 +1,10 @@
-import { type Tensor, unknownName } from '@unitscope/tensor';
+import { unknownName } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { resolveMapsOf } from './maps.js';
-import { outputArray } from './pooling.js';
 import { argmaxMapsReference } from './reference/argmax-maps.js';
+import { outputLike } from './storage.js';
 
 /**
  * Which of several largest cells is taken: the first in row-major order (the smallest row, then the smallest column), or
@@ -13,40 +14,40 @@ export type MapTies = 'row-major' | 'column-major';
 
 const TIES = { 'row-major': 0, 'column-major': 1 } as const satisfies Record<MapTies, number>;
 
-export interface ArgmaxMapsOptions extends KernelOptions {
+export interface ArgmaxMapsOptions<P extends Place = 'host'> extends KernelOptions {
   /** Default `row-major`. */
   readonly ties?: MapTies;
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly index?: Int32Array; readonly value?: Float32Array };
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly index?: ArrayIn<P, Int32Array>; readonly value?: ArrayIn<P> };
 }
 
-export interface ArgmaxMapsResult {
+export interface ArgmaxMapsResult<P extends Place = 'host'> {
   /** The cell of each map's largest value, row * width + column whatever the order of ties; dims as `x` without the last two. */
-  readonly index: Tensor<Int32Array>;
+  readonly index: TensorIn<P, Int32Array>;
   /** The value there. */
-  readonly value: Tensor;
+  readonly value: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'argmaxMaps'>;
-  readonly result: Omit<ArgmaxMapsResult, 'backend'>;
+  readonly result: Omit<ArgmaxMapsResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, { ties = 'row-major', into = {} }: ArgmaxMapsOptions): Prepared {
+function prepare(x: AnyTensor, { ties = 'row-major', into = {} }: ArgmaxMapsOptions<Place>): Prepared {
   if (TIES[ties] === undefined)
     throw unknownName('order of ties', String(ties), Object.keys(TIES), 'wrong-use');
   const { params, outer } = resolveMapsOf(x);
-  const index = outputArray('index', into.index, params.maps, (size) => new Int32Array(size));
-  const value = outputArray('value', into.value, params.maps, (size) => new Float32Array(size));
+  const index = outputLike(x.data, 'index', into.index, Int32Array, params.maps);
+  const value = outputLike(x.data, 'value', into.value, Float32Array, params.maps);
   return {
     call: {
       kernel: 'argmaxMaps',
       arguments: { ...params, ties: TIES[ties], x: x.data, index, value },
-      runReference: () => {
-        const expected = argmaxMapsReference(params, ties, x.data);
-        index.set(expected.index);
-        value.set(expected.value);
+      runReference: (host) => {
+        const expected = argmaxMapsReference(params, ties, host.x);
+        host.index.set(expected.index);
+        host.value.set(expected.value);
       },
     },
     result: { index: { dims: outer, data: index }, value: { dims: outer, data: value } },
@@ -61,13 +62,27 @@ function prepare(x: Tensor, { ties = 'row-major', into = {} }: ArgmaxMapsOptions
  *
  * @param x maps, `[..., height, width]`
  */
-export async function argmaxMaps(x: Tensor, options: ArgmaxMapsOptions = {}): Promise<ArgmaxMapsResult> {
+export function argmaxMaps<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: ArgmaxMapsOptions<PlaceOf<S>>,
+): Promise<ArgmaxMapsResult<PlaceOf<S>>>;
+export async function argmaxMaps(
+  x: AnyTensor,
+  options: ArgmaxMapsOptions<Place> = {},
+): Promise<ArgmaxMapsResult<Place>> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `argmaxMaps`, on the calling thread: for small work. */
-export function argmaxMapsSync(x: Tensor, options: ArgmaxMapsOptions = {}): ArgmaxMapsResult {
+export function argmaxMapsSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: ArgmaxMapsOptions<PlaceOf<S>>,
+): ArgmaxMapsResult<PlaceOf<S>>;
+export function argmaxMapsSync(
+  x: AnyTensor,
+  options: ArgmaxMapsOptions<Place> = {},
+): ArgmaxMapsResult<Place> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: runSync(call, options) };
 }

@@ -1,6 +1,7 @@
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
-import { type AddonBackend, KERNEL_NAMES, type KernelName, loadAddon } from './addon.js';
+import { type AddonBackend, loadAddon } from './addon.js';
 import type { DeviceName } from './device-buffer.js';
+import { KERNEL_NAMES, type KernelName } from './kernel-arguments.js';
 
 export type BackendName = 'cpu' | 'cuda' | 'reference';
 

@@ -1,7 +1,8 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import { type AddonExecution, type KernelArguments, type KernelName, loadAddon } from './addon.js';
+import { type AddonExecution, loadAddon } from './addon.js';
 import { type BackendName, chooseBackend, type KernelOptions } from './backend.js';
 import { DEVICE_NAMES, type DeviceName } from './device-buffer.js';
+import type { KernelArguments, KernelName } from './kernel-arguments.js';
 import { asUnitscopeError } from './native-error.js';
 import { deviceOf, type OnHost, requireOnHost } from './storage.js';
 

@@ -1,27 +1,28 @@
-import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { UnitscopeError } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { matrixDims } from './matmul.js';
-import { outputArray } from './pooling.js';
 import { cosineSimilarityReference } from './reference/cosine-similarity.js';
+import { outputLike } from './storage.js';
 
-export interface CosineSimilarityOptions extends KernelOptions {
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly c?: Float32Array };
+export interface CosineSimilarityOptions<P extends Place = 'host'> extends KernelOptions {
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly c?: ArrayIn<P> };
 }
 
-export interface CosineSimilarityResult {
+export interface CosineSimilarityResult<P extends Place = 'host'> {
   /** `[m, n]` */
-  readonly c: Tensor;
+  readonly c: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'cosineSimilarity'>;
-  readonly result: Omit<CosineSimilarityResult, 'backend'>;
+  readonly result: Omit<CosineSimilarityResult<Place>, 'backend'>;
 }
 
-function prepare(a: Tensor, b: Tensor, { into = {} }: CosineSimilarityOptions): Prepared {
+function prepare(a: AnyTensor, b: AnyTensor, { into = {} }: CosineSimilarityOptions<Place>): Prepared {
   const [m, k] = matrixDims('a', a);
   const [n, other] = matrixDims('b', b);
   if (k !== other) {
@@ -32,12 +33,12 @@ function prepare(a: Tensor, b: Tensor, { into = {} }: CosineSimilarityOptions): 
     );
   }
   const params = { m, n, k };
-  const c = outputArray('c', into.c, m * n, (size) => new Float32Array(size));
+  const c = outputLike(a.data, 'c', into.c, Float32Array, m * n);
   return {
     call: {
       kernel: 'cosineSimilarity',
       arguments: { ...params, a: a.data, b: b.data, c },
-      runReference: () => c.set(cosineSimilarityReference(params, a.data, b.data).c),
+      runReference: (host) => host.c.set(cosineSimilarityReference(params, host.a, host.b).c),
     },
     result: { c: { dims: [m, n], data: c } },
   };
@@ -57,21 +58,31 @@ function prepare(a: Tensor, b: Tensor, { into = {} }: CosineSimilarityOptions): 
  * @param a `[m, k]`
  * @param b `[n, k]`, may be `a`
  */
+export function cosineSimilarity<S extends AnyArray>(
+  a: TensorOver<S>,
+  b: AnyTensor,
+  options?: CosineSimilarityOptions<PlaceOf<S>>,
+): Promise<CosineSimilarityResult<PlaceOf<S>>>;
 export async function cosineSimilarity(
-  a: Tensor,
-  b: Tensor,
-  options: CosineSimilarityOptions = {},
-): Promise<CosineSimilarityResult> {
+  a: AnyTensor,
+  b: AnyTensor,
+  options: CosineSimilarityOptions<Place> = {},
+): Promise<CosineSimilarityResult<Place>> {
   const { call, result } = prepare(a, b, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `cosineSimilarity`, on the calling thread: for small work. */
+export function cosineSimilaritySync<S extends AnyArray>(
+  a: TensorOver<S>,
+  b: AnyTensor,
+  options?: CosineSimilarityOptions<PlaceOf<S>>,
+): CosineSimilarityResult<PlaceOf<S>>;
 export function cosineSimilaritySync(
-  a: Tensor,
-  b: Tensor,
-  options: CosineSimilarityOptions = {},
-): CosineSimilarityResult {
+  a: AnyTensor,
+  b: AnyTensor,
+  options: CosineSimilarityOptions<Place> = {},
+): CosineSimilarityResult<Place> {
   const { call, result } = prepare(a, b, options);
   return { ...result, backend: runSync(call, options) };
 }

@@ -1,6 +1,4 @@
 export { type AdamArrays, type AdamStepOptions, adamStep, adamStepSync } from './adam-step.js';
-export type { KernelName } from './addon.js';
-export { KERNEL_NAMES } from './addon.js';
 export {
   type ArgmaxMapsOptions,
   type ArgmaxMapsResult,
@@ -15,7 +13,7 @@ export {
   type KernelOptions,
   listBackends,
 } from './backend.js';
-export type { KernelCase, PreparedCase } from './cases/case.js';
+export type { KernelCase, PreparedCase, ResidentCase } from './cases/case.js';
 export { kernelCases } from './cases/index.js';
 export {
   type CosineSimilarityOptions,
@@ -77,6 +75,7 @@ export {
   iouCounts,
   iouCountsSync,
 } from './iou-counts.js';
+export { KERNEL_NAMES, type KernelName } from './kernel-arguments.js';
 export {
   MAP_MOMENTS,
   type MapMoment,

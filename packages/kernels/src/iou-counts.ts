@@ -1,8 +1,8 @@
 import { sizeOf, UnitscopeError, unknownName } from '@unitscope/tensor';
-import type { IouParams } from './addon.js';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
 import type { AnyArray, AnyTensor, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import type { IouParams } from './kernel-arguments.js';
 import type { MapPlacement } from './map-placement.js';
 import { requireDims } from './pooling.js';
 import { iouCountsReference } from './reference/iou-counts.js';

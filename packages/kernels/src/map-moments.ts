@@ -1,9 +1,9 @@
-import type { Tensor } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
 import { resolveMapsOf } from './maps.js';
-import { outputArray } from './pooling.js';
 import { mapMomentsReference } from './reference/map-moments.js';
+import { outputLike } from './storage.js';
 
 /** Where each moment of a map stands in the last axis of the result. */
 export const MAP_MOMENTS = {
@@ -19,32 +19,32 @@ export type MapMoment = keyof typeof MAP_MOMENTS;
 
 const COUNT = Object.keys(MAP_MOMENTS).length;
 
-export interface MapMomentsOptions extends KernelOptions {
+export interface MapMomentsOptions<P extends Place = 'host'> extends KernelOptions {
   /** Weights are max(x, 0), the default; or x as it is if `false`. */
   readonly rectified?: boolean;
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly moments?: Float64Array };
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly moments?: ArrayIn<P, Float64Array> };
 }
 
-export interface MapMomentsResult {
+export interface MapMomentsResult<P extends Place = 'host'> {
   /** `[..., 6]`: mass, mean row, mean column, variance of rows, variance of columns, covariance (`MAP_MOMENTS`). */
-  readonly moments: Tensor<Float64Array>;
+  readonly moments: TensorIn<P, Float64Array>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'mapMoments'>;
-  readonly result: Omit<MapMomentsResult, 'backend'>;
+  readonly result: Omit<MapMomentsResult<Place>, 'backend'>;
 }
 
-function prepare(x: Tensor, { rectified = true, into = {} }: MapMomentsOptions): Prepared {
+function prepare(x: AnyTensor, { rectified = true, into = {} }: MapMomentsOptions<Place>): Prepared {
   const { params, outer } = resolveMapsOf(x);
-  const moments = outputArray('moments', into.moments, params.maps * COUNT, (size) => new Float64Array(size));
+  const moments = outputLike(x.data, 'moments', into.moments, Float64Array, params.maps * COUNT);
   return {
     call: {
       kernel: 'mapMoments',
       arguments: { ...params, rectified: rectified ? 1 : 0, x: x.data, moments },
-      runReference: () => moments.set(mapMomentsReference(params, rectified, x.data).moments),
+      runReference: (host) => host.moments.set(mapMomentsReference(params, rectified, host.x).moments),
     },
     result: { moments: { dims: [...outer, COUNT], data: moments } },
   };
@@ -64,13 +64,27 @@ function prepare(x: Tensor, { rectified = true, into = {} }: MapMomentsOptions):
  *
  * @param x maps, `[..., height, width]`
  */
-export async function mapMoments(x: Tensor, options: MapMomentsOptions = {}): Promise<MapMomentsResult> {
+export function mapMoments<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MapMomentsOptions<PlaceOf<S>>,
+): Promise<MapMomentsResult<PlaceOf<S>>>;
+export async function mapMoments(
+  x: AnyTensor,
+  options: MapMomentsOptions<Place> = {},
+): Promise<MapMomentsResult<Place>> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `mapMoments`, on the calling thread: for small work. */
-export function mapMomentsSync(x: Tensor, options: MapMomentsOptions = {}): MapMomentsResult {
+export function mapMomentsSync<S extends AnyArray>(
+  x: TensorOver<S>,
+  options?: MapMomentsOptions<PlaceOf<S>>,
+): MapMomentsResult<PlaceOf<S>>;
+export function mapMomentsSync(
+  x: AnyTensor,
+  options: MapMomentsOptions<Place> = {},
+): MapMomentsResult<Place> {
   const { call, result } = prepare(x, options);
   return { ...result, backend: runSync(call, options) };
 }

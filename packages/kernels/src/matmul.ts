@@ -1,34 +1,36 @@
-import { type Tensor, UnitscopeError } from '@unitscope/tensor';
-import type { MatmulParams } from './addon.js';
+import { UnitscopeError } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
-import { outputArray, requireDims } from './pooling.js';
+import type { AnyArray, AnyTensor, ArrayIn, Place, PlaceOf, TensorIn, TensorOver } from './device-buffer.js';
+import type { MatmulParams } from './kernel-arguments.js';
+import { requireDims } from './pooling.js';
 import { matmulReference } from './reference/matmul.js';
+import { outputLike } from './storage.js';
 
-export interface MatmulOptions extends KernelOptions {
+export interface MatmulOptions<P extends Place = 'host'> extends KernelOptions {
   /** Whether `a` is stored `[k, m]`. */
   readonly transposeA?: boolean;
   /** Whether `b` is stored `[n, k]`. */
   readonly transposeB?: boolean;
   /** Adds the product to what `into.c` holds instead of overwriting it. */
   readonly accumulate?: boolean;
-  /** Arrays to write to instead of new ones. */
-  readonly into?: { readonly c?: Float32Array };
+  /** Arrays to write to instead of new ones, where those would lie. */
+  readonly into?: { readonly c?: ArrayIn<P> };
 }
 
-export interface MatmulResult {
+export interface MatmulResult<P extends Place = 'host'> {
   /** `[m, n]` */
-  readonly c: Tensor;
+  readonly c: TensorIn<P>;
   readonly backend: BackendName;
 }
 
 interface Prepared {
   readonly call: KernelCall<'matmul'>;
-  readonly result: Omit<MatmulResult, 'backend'>;
+  readonly result: Omit<MatmulResult<Place>, 'backend'>;
 }
 
 /** The rows and columns of a matrix. Throws `bad-input` for anything else. */
-export function matrixDims(name: string, matrix: Tensor): readonly [number, number] {
+export function matrixDims(name: string, matrix: AnyTensor): readonly [number, number] {
   const [rows = 0, columns = 0] = matrix.dims;
   if (matrix.dims.length !== 2) {
     throw new UnitscopeError(
@@ -41,7 +43,7 @@ export function matrixDims(name: string, matrix: Tensor): readonly [number, numb
   return [rows, columns];
 }
 
-function paramsOf(a: Tensor, b: Tensor, options: MatmulOptions): MatmulParams {
+function paramsOf(a: AnyTensor, b: AnyTensor, options: MatmulOptions<Place>): MatmulParams {
   const { transposeA = false, transposeB = false, accumulate = false } = options;
   const [rowsOfA, columnsOfA] = matrixDims('a', a);
   const [rowsOfB, columnsOfB] = matrixDims('b', b);
@@ -61,19 +63,19 @@ function paramsOf(a: Tensor, b: Tensor, options: MatmulOptions): MatmulParams {
   };
 }
 
-function prepare(a: Tensor, b: Tensor, options: MatmulOptions): Prepared {
+function prepare(a: AnyTensor, b: AnyTensor, options: MatmulOptions<Place>): Prepared {
   const params = paramsOf(a, b, options);
   const { m, n, accumulate } = params;
   const given = options.into?.c;
   if (accumulate === 1 && given === undefined) {
     throw new UnitscopeError('wrong-use', 'accumulate needs into.c, the matrix that the product is added to');
   }
-  const c = outputArray('c', given, m * n, (size) => new Float32Array(size));
+  const c = outputLike(a.data, 'c', given, Float32Array, m * n);
   return {
     call: {
       kernel: 'matmul',
       arguments: { ...params, a: a.data, b: b.data, c },
-      runReference: () => c.set(matmulReference(params, a.data, b.data, c).c),
+      runReference: (host) => host.c.set(matmulReference(params, host.a, host.b, host.c).c),
     },
     result: { c: { dims: [m, n], data: c } },
   };
@@ -92,13 +94,31 @@ function prepare(a: Tensor, b: Tensor, options: MatmulOptions): Prepared {
  * @param a `[m, k]`
  * @param b `[k, n]`
  */
-export async function matmul(a: Tensor, b: Tensor, options: MatmulOptions = {}): Promise<MatmulResult> {
+export function matmul<S extends AnyArray>(
+  a: TensorOver<S>,
+  b: AnyTensor,
+  options?: MatmulOptions<PlaceOf<S>>,
+): Promise<MatmulResult<PlaceOf<S>>>;
+export async function matmul(
+  a: AnyTensor,
+  b: AnyTensor,
+  options: MatmulOptions<Place> = {},
+): Promise<MatmulResult<Place>> {
   const { call, result } = prepare(a, b, options);
   return { ...result, backend: await run(call, options) };
 }
 
 /** As `matmul`, on the calling thread: for small work. */
-export function matmulSync(a: Tensor, b: Tensor, options: MatmulOptions = {}): MatmulResult {
+export function matmulSync<S extends AnyArray>(
+  a: TensorOver<S>,
+  b: AnyTensor,
+  options?: MatmulOptions<PlaceOf<S>>,
+): MatmulResult<PlaceOf<S>>;
+export function matmulSync(
+  a: AnyTensor,
+  b: AnyTensor,
+  options: MatmulOptions<Place> = {},
+): MatmulResult<Place> {
   const { call, result } = prepare(a, b, options);
   return { ...result, backend: runSync(call, options) };
 }

@@ -1,6 +1,6 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import type { MiParams } from './addon.js';
 import type { AnyArray, AnyTensor } from './device-buffer.js';
+import type { MiParams } from './kernel-arguments.js';
 import { requireDims } from './pooling.js';
 
 /** The templates of an interpretable CNN and how likely they are. */

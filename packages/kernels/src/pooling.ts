@@ -1,6 +1,6 @@
 import { sizeOf, UnitscopeError } from '@unitscope/tensor';
-import type { Pool2dParams } from './addon.js';
 import type { TensorOver } from './device-buffer.js';
+import type { Pool2dParams } from './kernel-arguments.js';
 
 /** One number for both axes, or [vertical, horizontal]. */
 export type Pair = number | readonly [number, number];
@@ -127,24 +127,4 @@ export function requireDims(
       { subject: name },
     );
   }
-}
-
-/** The array a result goes to: the caller's, if it has the right size and type, or a new one. */
-export function outputArray<D extends Float32Array | Float64Array | Int32Array | Uint8Array>(
-  name: string,
-  given: D | undefined,
-  size: number,
-  create: (size: number) => D,
-): D {
-  if (given === undefined) return create(size);
-  if (given.length !== size) {
-    throw new UnitscopeError(
-      'bad-input',
-      `${name} to write to must have ${size} elements, it has ${given.length}`,
-      {
-        subject: name,
-      },
-    );
-  }
-  return given;
 }

@@ -1,15 +1,19 @@
 import { UnitscopeError } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
 import { type KernelCall, run, runSync } from './call.js';
+import type { AnyArray } from './device-buffer.js';
 import { sgdStepReference } from './reference/sgd-step.js';
 
-/** Parameters as one flat array, and what belongs to each of them. */
+/**
+ * Parameters as one flat array, and what belongs to each of them. Each may be a typed array or a DeviceBuffer; what is
+ * updated is updated where it lies.
+ */
 export interface SgdArrays {
-  readonly gradient: Float32Array;
+  readonly gradient: AnyArray;
   /** Updated in place. */
-  readonly weights: Float32Array;
+  readonly weights: AnyArray;
   /** Updated in place; needed with momentum. Zeros before the first step. */
-  readonly velocity?: Float32Array;
+  readonly velocity?: AnyArray;
 }
 
 export interface SgdStepOptions extends KernelOptions {
@@ -53,10 +57,10 @@ function prepare(arrays: SgdArrays, options: SgdStepOptions): KernelCall<'sgdSte
   return {
     kernel: 'sgdStep',
     arguments: call,
-    runReference: () => {
-      const found = sgdStepReference(call);
-      weights.set(found.weights);
-      call.velocity.set(found.velocity);
+    runReference: (host) => {
+      const found = sgdStepReference(host);
+      host.weights.set(found.weights);
+      host.velocity.set(found.velocity);
     },
   };
 }

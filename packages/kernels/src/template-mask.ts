@@ -1,5 +1,5 @@
 import { sizeOf, type Tensor, UnitscopeError } from '@unitscope/tensor';
-import type { MaskParams } from './addon.js';
+import type { MaskParams } from './kernel-arguments.js';
 
 /**
  * The cone a template is: `height * max(1 - beta * d / n, -1)` at an L1 distance of d cells from the part, on maps of

@@ -1,6 +1,6 @@
 import { type Tensor, UnitscopeError, zeros } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
-import { loadAddon, type Pool2dParams } from '../src/addon.js';
+import { loadAddon } from '../src/addon.js';
 import {
   maxPool,
   maxPoolBackwardSync,
@@ -9,6 +9,7 @@ import {
   unpool,
   unpoolSync,
 } from '../src/index.js';
+import type { Pool2dParams } from '../src/kernel-arguments.js';
 
 function errorOf(action: () => unknown): UnitscopeError {
   try {

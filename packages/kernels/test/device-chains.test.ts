@@ -1,13 +1,8 @@
-import { Random, sizeOf, type Tensor } from '@unitscope/tensor';
+import { Random, sizeOf } from '@unitscope/tensor';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  DeviceBuffer,
-  type DeviceData,
-  type DeviceName,
-  type DeviceTensor,
   iouCounts,
-  listBackends,
   maskBackward,
   maskForward,
   maxPool,
@@ -18,25 +13,9 @@ import {
   TopQuantile,
   templateScores,
   toDevice,
-  toHost,
   unpool,
 } from '../src/index.js';
-
-const available = listBackends().filter((backend) => backend.available);
-const devices = (['cpu', 'cuda'] as const satisfies DeviceName[]).filter((name) =>
-  available.some((backend) => backend.name === name),
-);
-
-function values(dims: readonly number[], seed: number): Tensor {
-  const random = new Random(seed);
-  return { dims, data: Float32Array.from({ length: sizeOf(dims) }, () => random.normal()) };
-}
-
-/** That what lies on the device is what the host has, bit for bit. */
-async function expectSame<D extends DeviceData>(actual: DeviceTensor<D>, expected: Tensor<D>): Promise<void> {
-  expect(actual.data).toBeInstanceOf(DeviceBuffer);
-  expect(await toHost(actual)).toEqual(expected);
-}
+import { devices, expectSame, values } from './devices.js';
 
 describe.each(devices)('a chain of kernels on %s gives the bits that calls from the host give', (backend) => {
   it('max-pooling and back', async () => {

@@ -2,6 +2,7 @@ import { type AdamStepOptions, adamStep, adamStepSync } from '../adam-step.js';
 import { adamStepReference } from '../reference/adam-step.js';
 import type { KernelCase } from './case.js';
 import { firstBeyond, LENGTHS, makeParameters, type ParameterKind, REAL_LENGTH } from './optimizers.js';
+import { placeAnywhere } from './placement.js';
 
 type Step = Required<Omit<AdamStepOptions, 'backend' | 'threads'>>;
 
@@ -19,11 +20,20 @@ function caseOf(count: number, kind: ParameterKind, step: Step, purpose: KernelC
       const mean = makeParameters(kind, count, 3);
       const square = makeParameters(kind, count, 4).map((value) => value * value);
       const before = { weights: weights.slice(), mean: mean.slice(), square: square.slice() };
-      const arrays = { gradient, weights, mean, square };
       return {
         bytes: count * 4 * 7,
-        run: async (options) => (await adamStep(arrays, { ...options, ...step })).backend,
-        runSync: (options) => adamStepSync(arrays, { ...options, ...step }).backend,
+        ...placeAnywhere((at) => {
+          const arrays = {
+            gradient: at.array(gradient),
+            weights: at.array(weights),
+            mean: at.array(mean),
+            square: at.array(square),
+          };
+          return {
+            run: async (options) => (await adamStep(arrays, { ...options, ...step })).backend,
+            runSync: (options) => adamStepSync(arrays, { ...options, ...step }).backend,
+          };
+        }),
         compare: () => {
           const expected = adamStepReference({
             ...step,

@@ -4,6 +4,7 @@ import { resolveMapsOf } from '../maps.js';
 import { argmaxMapsReference } from '../reference/argmax-maps.js';
 import { firstDifference, type KernelCase, unwritten } from './case.js';
 import { type LocationProblem, locationProblems, makeLocations, nameOfLocations } from './locations.js';
+import { placeAnywhere } from './placement.js';
 
 function argmaxCase(problem: LocationProblem, ties: MapTies): KernelCase {
   return {
@@ -13,16 +14,22 @@ function argmaxCase(problem: LocationProblem, ties: MapTies): KernelCase {
     prepare: () => {
       const x = { dims: problem.dims, data: makeLocations(problem) };
       const { params } = resolveMapsOf(x);
-      const into = { index: new Int32Array(params.maps).fill(-1), value: unwritten.floats(params.maps) };
+      const index = new Int32Array(params.maps).fill(-1);
+      const value = unwritten.floats(params.maps);
       return {
-        bytes: 4 * sizeOf(x.dims) + into.index.byteLength + into.value.byteLength,
-        run: async (options) => (await argmaxMaps(x, { ...options, ties, into })).backend,
-        runSync: (options) => argmaxMapsSync(x, { ...options, ties, into }).backend,
+        bytes: 4 * sizeOf(x.dims) + index.byteLength + value.byteLength,
+        ...placeAnywhere((at) => {
+          const maps = at.tensor(x);
+          const given = { ties, into: { index: at.array(index), value: at.array(value) } };
+          return {
+            run: async (options) => (await argmaxMaps(maps, { ...options, ...given })).backend,
+            runSync: (options) => argmaxMapsSync(maps, { ...options, ...given }).backend,
+          };
+        }),
         compare: () => {
           const expected = argmaxMapsReference(params, ties, x.data);
           return (
-            firstDifference('index', into.index, expected.index) ??
-            firstDifference('value', into.value, expected.value)
+            firstDifference('index', index, expected.index) ?? firstDifference('value', value, expected.value)
           );
         },
       };

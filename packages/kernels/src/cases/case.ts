@@ -1,6 +1,7 @@
 import { Random } from '@unitscope/tensor';
-import type { KernelName } from '../addon.js';
 import type { BackendName, KernelOptions } from '../backend.js';
+import type { DeviceName } from '../device-buffer.js';
+import type { KernelName } from '../kernel-arguments.js';
 
 /**
  * One problem for one kernel. The same object is a correctness test, a row of the support table and a benchmark, so
@@ -23,8 +24,22 @@ export interface PreparedCase {
   /** Runs the kernel into the case's own outputs. */
   readonly run: (options: KernelOptions) => Promise<BackendName>;
   readonly runSync: (options: KernelOptions) => BackendName;
+  /**
+   * The case with its arrays in a back end's memory, so that what is timed is the kernel without copies. Throws `backend`
+   * where the back end does not work or has no room. What the kernel takes as typed arrays only, such as the selection of
+   * `topQuantile`, stays on the host.
+   */
+  readonly resident: (backend: DeviceName) => Promise<ResidentCase>;
   /** Compares what the last run wrote with the reference: the first difference in words, or undefined. */
   readonly compare: () => string | undefined;
+}
+
+/** Copies of a case's arrays in a back end's memory. Unlike those on the host, sums go on from run to run. */
+export interface ResidentCase extends Pick<PreparedCase, 'run' | 'runSync'> {
+  /** Copies everything back into the case's own arrays, where `compare` looks. */
+  readonly collect: () => Promise<void>;
+  /** Frees the memory; no run must be under way. */
+  readonly free: () => void;
 }
 
 /** Arrays for results, filled with what no kernel gives here, so that a place left out is found. */

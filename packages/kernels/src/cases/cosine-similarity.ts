@@ -2,6 +2,7 @@ import { cosineSimilarity, cosineSimilaritySync } from '../cosine-similarity.js'
 import { cosineSimilarityReference } from '../reference/cosine-similarity.js';
 import { firstBeyondRounding, type KernelCase, makeValues, unwritten, type ValueKind } from './case.js';
 import { productTerms } from './matmul.js';
+import { placeAnywhere } from './placement.js';
 
 interface CosineProblem {
   readonly sizes: readonly [m: number, n: number, k: number];
@@ -48,15 +49,21 @@ export const cosineSimilarityCases: readonly KernelCase[] = PROBLEMS.map((proble
     });
     const a = make(m, 1);
     const b = make(n, 2);
-    const into = { c: unwritten.floats(m * n) };
+    const c = unwritten.floats(m * n);
     return {
-      bytes: 4 * (a.data.length + b.data.length + into.c.length),
+      bytes: 4 * (a.data.length + b.data.length + c.length),
       flops: 2 * m * n * k,
-      run: async (options) => (await cosineSimilarity(a, b, { ...options, into })).backend,
-      runSync: (options) => cosineSimilaritySync(a, b, { ...options, into }).backend,
+      ...placeAnywhere((at) => {
+        const [rows, others] = [at.tensor(a), at.tensor(b)];
+        const into = { c: at.array(c) };
+        return {
+          run: async (options) => (await cosineSimilarity(rows, others, { ...options, into })).backend,
+          runSync: (options) => cosineSimilaritySync(rows, others, { ...options, into }).backend,
+        };
+      }),
       compare: () => {
-        const { c, magnitude } = cosineSimilarityReference({ m, n, k }, a.data, b.data);
-        return firstBeyondRounding('c', into.c, c, magnitude, productTerms(k, 4));
+        const expected = cosineSimilarityReference({ m, n, k }, a.data, b.data);
+        return firstBeyondRounding('c', c, expected.c, expected.magnitude, productTerms(k, 4));
       },
     };
   },

@@ -8,6 +8,7 @@ import {
 } from '../graph-em-step.js';
 import { graphEmStepReference, graphRadius } from '../reference/graph-em-step.js';
 import { type KernelCase, makeValues, unwritten, type ValueKind } from './case.js';
+import { placeAnywhere } from './placement.js';
 
 interface Problem {
   readonly images: number;
@@ -123,7 +124,7 @@ function caseOf(problem: Problem): KernelCase {
       const graph = makeNodes(problem, random);
       const priors = parents ? makePriors(problem, random) : undefined;
       const seen = images * channels * nodes;
-      const into = {
+      const written = {
         sums: {
           dims: [channels, nodes, GRAPH_SUMS.length],
           data: new Float64Array(channels * nodes * GRAPH_SUMS.length),
@@ -132,10 +133,9 @@ function caseOf(problem: Problem): KernelCase {
         score: unwritten.floats(seen),
         tauOfImage: new Float64Array(images).fill(-1),
       };
-      const given = { range, smoothing, into, ...(priors === undefined ? {} : { priors }) };
       // Sums are added to, so a run starts from something, which must still be there afterwards.
       const started = 1;
-      const clear = () => into.sums.data.fill(started);
+      const clear = () => written.sums.data.fill(started);
       const window = (2 * Math.floor(range + 0.5) + 1) ** 2;
       return {
         bytes:
@@ -143,14 +143,28 @@ function caseOf(problem: Problem): KernelCase {
           seen * 12 * (parents ? 2 : 1) +
           channels * nodes * 8 * (4 + 2 * GRAPH_SUMS.length),
         flops: seen * 36 * 2 * (window + nodes),
-        run: async (options) => {
-          clear();
-          return (await graphEmStep(x, graph, { ...options, ...given })).backend;
-        },
-        runSync: (options) => {
-          clear();
-          return graphEmStepSync(x, graph, { ...options, ...given }).backend;
-        },
+        ...placeAnywhere((at) => {
+          const maps = at.tensor(x);
+          const placed = { coord: at.tensor(graph.coord), sigma: at.tensor(graph.sigma) };
+          const into = {
+            sums: at.tensor(written.sums),
+            position: at.array(written.position),
+            score: at.array(written.score),
+            tauOfImage: at.array(written.tauOfImage),
+          };
+          const ofParents = priors && {
+            priors: {
+              sigma: at.tensor(priors.sigma),
+              offset: at.tensor(priors.offset),
+              weight: at.tensor(priors.weight),
+            },
+          };
+          const given = { range, smoothing, into, ...ofParents };
+          return {
+            run: async (options) => (await graphEmStep(maps, placed, { ...options, ...given })).backend,
+            runSync: (options) => graphEmStepSync(maps, placed, { ...options, ...given }).backend,
+          };
+        }, clear),
         compare: () =>
           compareGraph(
             {
@@ -171,7 +185,7 @@ function caseOf(problem: Problem): KernelCase {
               priorWeight: priors?.weight.data ?? new Float32Array(0),
             },
             started,
-            { ...into, sums: into.sums.data },
+            { ...written, sums: written.sums.data },
           ),
       };
     },

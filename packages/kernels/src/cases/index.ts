@@ -1,4 +1,4 @@
-import type { KernelName } from '../addon.js';
+import type { KernelName } from '../kernel-arguments.js';
 import { adamStepCases } from './adam-step.js';
 import { argmaxMapsCases } from './argmax-maps.js';
 import type { KernelCase } from './case.js';

@@ -8,6 +8,7 @@ import {
 } from '../map-placement.js';
 import { iouCountsReference } from '../reference/iou-counts.js';
 import { type KernelCase, makeValues, type ValueKind } from './case.js';
+import { placeAnywhere } from './placement.js';
 
 interface Problem {
   readonly images: number;
@@ -80,25 +81,37 @@ function caseOf(problem: Problem): KernelCase {
         categoryArea: { dims: [units, categories], data: new BigInt64Array(units * categories) },
         area: { dims: [units], data: new BigInt64Array(units) },
       });
-      const into = newCounts();
+      const counts = newCounts();
       // Counts are added to, so a run starts from something, which must still be there afterwards.
       const clear = () => {
-        for (const { data } of Object.values(into)) data.fill(1n);
+        for (const { data } of Object.values(counts)) data.fill(1n);
       };
       const known = { categoryOf, categories };
       return {
         bytes:
           batch.activations.data.byteLength +
           batch.pixelLabels.data.byteLength +
-          into.intersection.data.byteLength * 2,
-        run: async (options) => {
-          clear();
-          return (await iouCounts(batch, thresholds, known, placement, { ...options, into })).backend;
-        },
-        runSync: (options) => {
-          clear();
-          return iouCountsSync(batch, thresholds, known, placement, { ...options, into }).backend;
-        },
+          counts.intersection.data.byteLength * 2,
+        ...placeAnywhere((at) => {
+          const placed = {
+            activations: at.tensor(batch.activations),
+            pixelLabels: at.tensor(batch.pixelLabels),
+            imageLabels: at.tensor(batch.imageLabels),
+          };
+          const above = at.array(thresholds);
+          const into = {
+            intersection: at.tensor(counts.intersection),
+            labelPixels: at.tensor(counts.labelPixels),
+            categoryArea: at.tensor(counts.categoryArea),
+            area: at.tensor(counts.area),
+          };
+          return {
+            run: async (options) =>
+              (await iouCounts(placed, above, known, placement, { ...options, into })).backend,
+            runSync: (options) =>
+              iouCountsSync(placed, above, known, placement, { ...options, into }).backend,
+          };
+        }, clear),
         compare: () => {
           const expected = newCounts();
           iouCountsReference({
@@ -129,9 +142,9 @@ function caseOf(problem: Problem): KernelCase {
           });
           for (const name of ['area', 'labelPixels', 'categoryArea', 'intersection'] as const) {
             const { data } = expected[name];
-            const at = data.findIndex((value, i) => into[name].data[i] !== value + 1n);
+            const at = data.findIndex((value, i) => counts[name].data[i] !== value + 1n);
             if (at >= 0)
-              return `${name}[${at}] is ${into[name].data[at]! - 1n}, the reference says ${data[at]}`;
+              return `${name}[${at}] is ${counts[name].data[at]! - 1n}, the reference says ${data[at]}`;
           }
           return undefined;
         },

@@ -4,6 +4,7 @@ import { resolveMapsOf } from '../maps.js';
 import { mapMomentsReference } from '../reference/map-moments.js';
 import type { KernelCase } from './case.js';
 import { type LocationProblem, locationProblems, makeLocations, nameOfLocations } from './locations.js';
+import { placeAnywhere } from './placement.js';
 
 function momentsCase(problem: LocationProblem, rectified: boolean): KernelCase {
   return {
@@ -13,14 +14,20 @@ function momentsCase(problem: LocationProblem, rectified: boolean): KernelCase {
     prepare: () => {
       const x = { dims: problem.dims, data: makeLocations(problem) };
       const { params } = resolveMapsOf(x);
-      const into = { moments: new Float64Array(params.maps * 6).fill(-12345.5) };
+      const moments = new Float64Array(params.maps * 6).fill(-12345.5);
       return {
-        bytes: 4 * sizeOf(x.dims) + into.moments.byteLength,
-        run: async (options) => (await mapMoments(x, { ...options, rectified, into })).backend,
-        runSync: (options) => mapMomentsSync(x, { ...options, rectified, into }).backend,
+        bytes: 4 * sizeOf(x.dims) + moments.byteLength,
+        ...placeAnywhere((at) => {
+          const maps = at.tensor(x);
+          const given = { rectified, into: { moments: at.array(moments) } };
+          return {
+            run: async (options) => (await mapMoments(maps, { ...options, ...given })).backend,
+            runSync: (options) => mapMomentsSync(maps, { ...options, ...given }).backend,
+          };
+        }),
         compare: () => {
-          const { moments, bounds } = mapMomentsReference(params, rectified, x.data);
-          return firstBeyondBounds(into.moments, moments, bounds);
+          const expected = mapMomentsReference(params, rectified, x.data);
+          return firstBeyondBounds(moments, expected.moments, expected.bounds);
         },
       };
     },

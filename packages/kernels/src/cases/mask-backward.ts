@@ -4,6 +4,7 @@ import { maskForwardReference } from '../reference/mask-forward.js';
 import { resolveMask } from '../template-mask.js';
 import { firstBeyondRounding, makeValues, unwritten } from './case.js';
 import { MASK_TERMS, makeMaps, maskCases } from './masking.js';
+import { placeAnywhere } from './placement.js';
 
 /** Signals through the masks of real forward passes. */
 export const maskBackwardCases = maskCases(
@@ -16,17 +17,22 @@ export const maskBackwardCases = maskCases(
     const { mu: found } = maskForwardReference(params, 'argmax', maps.data, beta);
     const mu = { dims: dims.slice(0, -2), data: found };
     const dy = { dims, data: makeValues('normal', maps.data.length, 2) };
-    const into = { dx: unwritten.floats(maps.data.length) };
+    const dx = unwritten.floats(maps.data.length);
     const withX = variant === 'with x';
-    const options = { ...shape, into, ...(withX ? { x: maps } : {}) };
     return {
       bytes: dy.data.byteLength * (withX ? 3 : 2) + found.byteLength,
-      run: async (execution) => (await maskBackward(dy, mu, { ...execution, ...options })).backend,
-      runSync: (execution) => maskBackwardSync(dy, mu, { ...execution, ...options }).backend,
+      ...placeAnywhere((at) => {
+        const [signal, places] = [at.tensor(dy), at.tensor(mu)];
+        const given = { ...shape, into: { dx: at.array(dx) }, ...(withX ? { x: at.tensor(maps) } : {}) };
+        return {
+          run: async (options) => (await maskBackward(signal, places, { ...options, ...given })).backend,
+          runSync: (options) => maskBackwardSync(signal, places, { ...options, ...given }).backend,
+        };
+      }),
       compare: () => {
         const x = withX ? maps.data : undefined;
         const expected = maskBackwardReference(params, dy.data, x, beta, found);
-        return firstBeyondRounding('dx', into.dx, expected.dx, expected.magnitude, MASK_TERMS);
+        return firstBeyondRounding('dx', dx, expected.dx, expected.magnitude, MASK_TERMS);
       },
     };
   },

@@ -1,6 +1,7 @@
 import { type MatmulOptions, matmul, matmulSync } from '../matmul.js';
 import { matmulReference } from '../reference/matmul.js';
 import { firstBeyondRounding, type KernelCase, makeValues, type ValueKind } from './case.js';
+import { placeAnywhere } from './placement.js';
 
 interface MatmulProblem {
   readonly sizes: readonly [m: number, n: number, k: number];
@@ -79,7 +80,6 @@ export const matmulCases: readonly KernelCase[] = PROBLEMS.map((problem) => ({
     const b = { dims: transposeB ? [n, k] : [k, n], data: makeValues(problem.values, k * n, 2) };
     const before = makeValues('normal', m * n, 3);
     const c = before.slice();
-    const options = { ...problem.layout, into: { c } };
     // Each run starts from the same matrix, so that any number of them can be compared; timed products do not accumulate.
     const reset = () => {
       if (accumulate) c.set(before);
@@ -87,14 +87,14 @@ export const matmulCases: readonly KernelCase[] = PROBLEMS.map((problem) => ({
     return {
       bytes: 4 * (a.data.length + b.data.length + c.length),
       flops: 2 * m * n * k,
-      run: async (execution) => {
-        reset();
-        return (await matmul(a, b, { ...execution, ...options })).backend;
-      },
-      runSync: (execution) => {
-        reset();
-        return matmulSync(a, b, { ...execution, ...options }).backend;
-      },
+      ...placeAnywhere((at) => {
+        const [left, right] = [at.tensor(a), at.tensor(b)];
+        const given = { ...problem.layout, into: { c: at.array(c) } };
+        return {
+          run: async (options) => (await matmul(left, right, { ...options, ...given })).backend,
+          runSync: (options) => matmulSync(left, right, { ...options, ...given }).backend,
+        };
+      }, reset),
       compare: () => {
         const params = {
           ...{ m, n, k, lda: transposeA ? m : k, ldb: transposeB ? k : n, ldc: n },

@@ -4,6 +4,7 @@ import { pooledDims, resolvePooling } from '../pooling.js';
 import { maxPoolBackwardReference } from '../reference/max-pool-backward.js';
 import type { SignalRule } from '../signal-rule.js';
 import { firstBeyondRounding, type KernelCase, makeValues, unwritten } from './case.js';
+import { placeAnywhere } from './placement.js';
 import { poolingCases, windowsPerCell } from './pooling.js';
 
 /** `gradient` and `deconvnet` are each a part of `guided`. */
@@ -19,14 +20,21 @@ function casesOf(rule: SignalRule): KernelCase[] {
     const pooled = pooledDims(dims, params);
     const x = { dims, data: makeValues(values, sizeOf(dims), 1) };
     const dy = { dims: pooled, data: makeValues('normal', sizeOf(pooled), 2) };
-    const into = { dx: unwritten.floats(x.data.length) };
+    const dx = unwritten.floats(x.data.length);
     return {
-      bytes: x.data.byteLength + dy.data.byteLength + into.dx.byteLength,
-      run: async (options) => (await maxPoolBackward(x, dy, window, { ...options, rule, into })).backend,
-      runSync: (options) => maxPoolBackwardSync(x, dy, window, { ...options, rule, into }).backend,
+      bytes: x.data.byteLength + dy.data.byteLength + dx.byteLength,
+      ...placeAnywhere((at) => {
+        const [placed, signal] = [at.tensor(x), at.tensor(dy)];
+        const given = { rule, into: { dx: at.array(dx) } };
+        return {
+          run: async (options) =>
+            (await maxPoolBackward(placed, signal, window, { ...options, ...given })).backend,
+          runSync: (options) => maxPoolBackwardSync(placed, signal, window, { ...options, ...given }).backend,
+        };
+      }),
       compare: () => {
         const expected = maxPoolBackwardReference(params, rule, x.data, dy.data);
-        return firstBeyondRounding('dx', into.dx, expected.dx, expected.magnitude, windowsPerCell(params));
+        return firstBeyondRounding('dx', dx, expected.dx, expected.magnitude, windowsPerCell(params));
       },
     };
   })

@@ -4,6 +4,7 @@ import { miGradientReference } from '../reference/mi-gradient.js';
 import { releasedGradientReference } from '../reference/released-gradient.js';
 import { type KernelCase, unwritten } from './case.js';
 import { firstBeyondDouble, makeMaps, makeTargets, mapsProblems, nameOfMaps } from './maps.js';
+import { placeAnywhere } from './placement.js';
 
 const RELEASED = { magnitude: 0.25, positiveWeight: 0.5, negativeWeight: 2 };
 
@@ -20,12 +21,18 @@ function casesOf(mode: MiMode): KernelCase[] {
         dims: [params.channels],
         data: new Float32Array(params.channels).map((_, c) => 2 + c / 8),
       };
-      const into = { dx: unwritten.floats(x.data.length) };
-      const given = { ...problem.templates, ...RELEASED, mode, targets, slopes, into };
+      const dx = unwritten.floats(x.data.length);
       return {
-        bytes: x.data.byteLength + into.dx.byteLength,
-        run: async (options) => (await miGradient(x, { ...options, ...given })).backend,
-        runSync: (options) => miGradientSync(x, { ...options, ...given }).backend,
+        bytes: x.data.byteLength + dx.byteLength,
+        ...placeAnywhere((at) => {
+          const maps = at.tensor(x);
+          const of = { targets: at.tensor(targets), slopes: at.tensor(slopes), into: { dx: at.array(dx) } };
+          const given = { ...problem.templates, ...RELEASED, mode, ...of };
+          return {
+            run: async (options) => (await miGradient(maps, { ...options, ...given })).backend,
+            runSync: (options) => miGradientSync(maps, { ...options, ...given }).backend,
+          };
+        }),
         compare: () => {
           if (mode === 'released') {
             const expected = releasedGradientReference(params, RELEASED, x.data, targets.data, slopes.data);
@@ -37,10 +44,16 @@ function casesOf(mode: MiMode): KernelCase[] {
                 .subarray(map * cells, (map + 1) * cells)
                 .reduce((most, v) => Math.max(most, Math.abs(v)), 0),
             );
-            return firstBeyondDouble('dx', into.dx, expected, (i) => largest[Math.floor(i / cells)]!);
+            return firstBeyondDouble('dx', dx, expected, (i) => largest[Math.floor(i / cells)]!);
           }
-          const { dx, magnitude } = miGradientReference(params, mode, x.data, targets.data, undefined);
-          return firstBeyondDouble('dx', into.dx, dx, (i) => magnitude[i]!);
+          const { dx: gradient, magnitude } = miGradientReference(
+            params,
+            mode,
+            x.data,
+            targets.data,
+            undefined,
+          );
+          return firstBeyondDouble('dx', dx, gradient, (i) => magnitude[i]!);
         },
       };
     },

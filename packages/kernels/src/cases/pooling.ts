@@ -1,4 +1,4 @@
-import type { Pool2dParams } from '../addon.js';
+import type { Pool2dParams } from '../kernel-arguments.js';
 import type { PoolWindow } from '../pooling.js';
 import type { KernelCase, ValueKind } from './case.js';
 

@@ -2,6 +2,7 @@ import { sgdStepReference } from '../reference/sgd-step.js';
 import { type SgdStepOptions, sgdStep, sgdStepSync } from '../sgd-step.js';
 import type { KernelCase } from './case.js';
 import { firstBeyond, LENGTHS, makeParameters, type ParameterKind, REAL_LENGTH } from './optimizers.js';
+import { placeAnywhere } from './placement.js';
 
 type Step = Required<Pick<SgdStepOptions, 'learningRate' | 'momentum' | 'weightDecay' | 'nesterov'>>;
 
@@ -16,11 +17,19 @@ function caseOf(count: number, kind: ParameterKind, step: Step, purpose: KernelC
       const weights = makeParameters(kind, count, 2);
       const velocity = makeParameters(kind, count, 3);
       const before = { weights: weights.slice(), velocity: velocity.slice() };
-      const arrays = { gradient, weights, velocity };
       return {
         bytes: count * 4 * (momentum === 0 ? 3 : 5),
-        run: async (options) => (await sgdStep(arrays, { ...options, ...step })).backend,
-        runSync: (options) => sgdStepSync(arrays, { ...options, ...step }).backend,
+        ...placeAnywhere((at) => {
+          const arrays = {
+            gradient: at.array(gradient),
+            weights: at.array(weights),
+            velocity: at.array(velocity),
+          };
+          return {
+            run: async (options) => (await sgdStep(arrays, { ...options, ...step })).backend,
+            runSync: (options) => sgdStepSync(arrays, { ...options, ...step }).backend,
+          };
+        }),
         compare: () => {
           const expected = sgdStepReference({
             ...step,

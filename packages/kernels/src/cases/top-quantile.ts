@@ -1,7 +1,9 @@
 import type { BackendName } from '../backend.js';
 import { type KernelCall, run, runSync } from '../call.js';
+import type { AnyArray } from '../device-buffer.js';
 import { topQuantileReference } from '../reference/top-quantile.js';
 import { firstDifference, type KernelCase, makeValues, type ValueKind } from './case.js';
+import { placeAnywhere } from './placement.js';
 
 interface Problem {
   readonly batches: number;
@@ -35,35 +37,40 @@ function caseOf(problem: Problem): KernelCase {
         filled: new Int32Array(units),
         cutoff: new Float32Array(units).fill(Number.NEGATIVE_INFINITY),
       });
-      const argumentsOf = (batch: Float32Array, into: ReturnType<typeof state>) => {
-        return { images, units, cells, keep, capacity, values: batch, ...into };
-      };
-      const callOf = (batch: Float32Array, into: ReturnType<typeof state>): KernelCall<'topQuantile'> => {
-        const call = argumentsOf(batch, into);
-        return { kernel: 'topQuantile', arguments: call, runReference: topQuantileReference };
-      };
+      const sizes = { images, units, cells, keep, capacity };
       const actual = state();
+      const callOf = (values: AnyArray): KernelCall<'topQuantile'> => ({
+        kernel: 'topQuantile',
+        arguments: { ...sizes, values, ...actual },
+        runReference: topQuantileReference,
+      });
       const start = () => {
         actual.filled.fill(0);
         actual.cutoff.fill(Number.NEGATIVE_INFINITY);
       };
       return {
         bytes: all.reduce((sum, batch) => sum + batch.byteLength, 0),
-        run: async (options) => {
-          start();
-          let backend: BackendName = 'reference';
-          for (const batch of all) backend = await run(callOf(batch, actual), options);
-          return backend;
-        },
-        runSync: (options) => {
-          start();
-          let backend: BackendName = 'reference';
-          for (const batch of all) backend = runSync(callOf(batch, actual), options);
-          return backend;
-        },
+        ...placeAnywhere((at) => {
+          // The selection itself stays on the host, where the addon looks at it.
+          const placed = all.map(at.array);
+          return {
+            run: async (options) => {
+              start();
+              let backend: BackendName = 'reference';
+              for (const batch of placed) backend = await run(callOf(batch), options);
+              return backend;
+            },
+            runSync: (options) => {
+              start();
+              let backend: BackendName = 'reference';
+              for (const batch of placed) backend = runSync(callOf(batch), options);
+              return backend;
+            },
+          };
+        }),
         compare: () => {
           const expected = state();
-          for (const batch of all) topQuantileReference(argumentsOf(batch, expected));
+          for (const values of all) topQuantileReference({ ...sizes, values, ...expected });
           for (let unit = 0; unit < units; unit++) {
             const largest = (of: ReturnType<typeof state>) => {
               const from = of.kept.slice(unit * capacity, unit * capacity + of.filled[unit]!);

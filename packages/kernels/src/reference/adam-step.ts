@@ -1,4 +1,5 @@
-import type { KernelArguments } from '../addon.js';
+import type { KernelArguments } from '../kernel-arguments.js';
+import type { OnHost } from '../storage.js';
 
 // Half an ulp of float32, and the smallest number it holds.
 const U = 2 ** -24;
@@ -8,7 +9,7 @@ const TINY = 2 ** -149;
  * One step in double, and how far float32 arithmetic may be from it: every operation is rounded once, and the errors of the
  * mean and of the root are carried through the quotient.
  */
-export function adamStepReference(inputs: KernelArguments['adamStep']) {
+export function adamStepReference(inputs: OnHost<KernelArguments['adamStep']>) {
   const { count, step, learningRate, beta1, beta2, epsilon, weightDecay, decoupled, gradient } = inputs;
   const weights = Float64Array.from(inputs.weights);
   const mean = Float64Array.from(inputs.mean);

@@ -1,4 +1,4 @@
-import type { MapsParams } from '../addon.js';
+import type { MapsParams } from '../kernel-arguments.js';
 
 /** The first NaN, or else the first of the largest cells, walking the map in the order of the ties. */
 export function argmaxMapsReference(

@@ -1,6 +1,7 @@
-import type { KernelArguments } from '../addon.js';
+import type { KernelArguments } from '../kernel-arguments.js';
+import type { OnHost } from '../storage.js';
 
-type Inputs = Omit<KernelArguments['graphEmStep'], 'sums' | 'position' | 'score' | 'tauOfImage'>;
+type Inputs = Omit<OnHost<KernelArguments['graphEmStep']>, 'sums' | 'position' | 'score' | 'tauOfImage'>;
 
 const CANDIDATES = 6;
 const ALL = CANDIDATES ** 2;

@@ -1,5 +1,5 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import type { KernelArguments } from '../addon.js';
+import type { KernelArguments } from '../kernel-arguments.js';
 import type { OnHost } from '../storage.js';
 
 /** The value of a row of cells at a place between them; a cell of weight 0 is not looked at. */

@@ -1,4 +1,4 @@
-import type { MapsParams } from '../addon.js';
+import type { MapsParams } from '../kernel-arguments.js';
 
 /** A sum in float64 that keeps what each addition loses (Neumaier 1974), so that it can check sums in plain float64. */
 function exactly(terms: Iterable<number>): number {

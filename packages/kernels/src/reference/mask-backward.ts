@@ -1,4 +1,4 @@
-import type { MaskParams } from '../addon.js';
+import type { MaskParams } from '../kernel-arguments.js';
 import { templateValue } from './template-value.js';
 
 /**

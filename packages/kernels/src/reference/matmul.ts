@@ -1,4 +1,4 @@
-import type { MatmulParams } from '../addon.js';
+import type { MatmulParams } from '../kernel-arguments.js';
 
 /**
  * The product, or the product and `before`, in float64, laid out as the result. `magnitude` is the sum of |terms| of every

@@ -1,4 +1,4 @@
-import type { Pool2dParams } from '../addon.js';
+import type { Pool2dParams } from '../kernel-arguments.js';
 import { forEachWindow } from './window-cells.js';
 
 /** Max-pooling with switches, straight from the definition, in float64. */

@@ -1,4 +1,4 @@
-import type { MiParams } from '../addon.js';
+import type { MiParams } from '../kernel-arguments.js';
 import { filterDistribution } from './mi-loss.js';
 import { templateHeight, templateScoresReference } from './template-scores.js';
 

@@ -1,4 +1,4 @@
-import type { MiParams } from '../addon.js';
+import type { MiParams } from '../kernel-arguments.js';
 import { templateScoresReference } from './template-scores.js';
 
 /** p(T), log p(x|T) and log p(x) of one filter. */

@@ -1,4 +1,4 @@
-import type { MiParams } from '../addon.js';
+import type { MiParams } from '../kernel-arguments.js';
 
 /** What the authors' published code adds to the gradient, in float64 and from its formulas (see `miGradient`). */
 export function releasedGradientReference(

@@ -1,4 +1,5 @@
-import type { KernelArguments } from '../addon.js';
+import type { KernelArguments } from '../kernel-arguments.js';
+import type { OnHost } from '../storage.js';
 
 // Half an ulp of float32, and the smallest number it holds.
 const U = 2 ** -24;
@@ -8,7 +9,7 @@ const TINY = 2 ** -149;
  * One step in double, and how far float32 arithmetic may be from it: every constant, product and sum is rounded once, which
  * adds up to a multiple of the unit roundoff U times the sum of the sizes of the terms.
  */
-export function sgdStepReference(inputs: KernelArguments['sgdStep']) {
+export function sgdStepReference(inputs: OnHost<KernelArguments['sgdStep']>) {
   const { count, learningRate, momentum, weightDecay, nesterov, gradient } = inputs;
   const weights = Float64Array.from(inputs.weights);
   const velocity = Float64Array.from(inputs.velocity);

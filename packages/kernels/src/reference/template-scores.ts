@@ -1,4 +1,4 @@
-import type { MiParams } from '../addon.js';
+import type { MiParams } from '../kernel-arguments.js';
 
 /** T_ij, template n^2 being the negative one, straight from the definition. */
 export function templateHeight({ size, tau, beta }: MiParams, template: number, cell: number): number {

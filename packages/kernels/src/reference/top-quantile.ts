@@ -1,5 +1,5 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import type { KernelArguments } from '../addon.js';
+import type { KernelArguments } from '../kernel-arguments.js';
 import type { OnHost } from '../storage.js';
 
 /** The `keep` largest of a unit's buffer and the batch, by a full sort, into the same buffer. Throws `bad-input` on NaN. */

@@ -1,5 +1,5 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import type { Pool2dParams } from '../addon.js';
+import type { Pool2dParams } from '../kernel-arguments.js';
 import { signalRuleReference } from './signal-rule.js';
 import { forEachWindow } from './window-cells.js';
 

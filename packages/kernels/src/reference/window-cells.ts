@@ -1,4 +1,4 @@
-import type { Pool2dParams } from '../addon.js';
+import type { Pool2dParams } from '../kernel-arguments.js';
 
 /** A cell of a window that lies on the plane. */
 export interface WindowCell {
