@@ -1,8 +1,9 @@
 // What a caller without types could pass to the addon. Every kernel is called as one of its cases calls it, with one
 // argument spoilt at a time; the answer must be an error, and the process must live on.
 import { describe, expect, it, vi } from 'vitest';
-import { KERNEL_NAMES, type KernelName, loadAddon } from '../src/addon.js';
+import { loadAddon } from '../src/addon.js';
 import { kernelCases } from '../src/index.js';
+import { KERNEL_NAMES, type KernelName } from '../src/kernel-arguments.js';
 
 type TypedArray = Float32Array | Float64Array | Int32Array | Uint8Array | BigInt64Array;
 type Call = Readonly<Record<string, unknown>>;
