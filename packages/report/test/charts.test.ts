@@ -1,0 +1,65 @@
+import { parseHTML } from 'linkedom';
+import { describe, expect, it } from 'vitest';
+import { type Bar, barChart, histogram } from '../src/index.js';
+
+/** The document's elements, with their attributes as numbers. */
+function elements(svg: string, name: string) {
+  const { document } = parseHTML(`<html><body>${svg}</body></html>`);
+  return [...document.querySelectorAll(name)].map((element) => ({
+    text: element.textContent ?? '',
+    number: (attribute: string) => Number(element.getAttribute(attribute)),
+    fill: element.getAttribute('fill'),
+  }));
+}
+
+const BARS: readonly Bar[] = [
+  { group: 'object', kind: 'units', value: 80 },
+  { group: 'object', kind: 'concepts', value: 20 },
+  { group: 'part', kind: 'units', value: 40 },
+  { group: 'part', kind: 'concepts', value: 0 },
+];
+
+describe('a bar chart', () => {
+  const labels = { title: 'What <they> detect', valueLabel: 'how many' };
+  const svg = barChart(BARS, labels);
+
+  it('is one SVG document with its title once, escaped', () => {
+    expect(svg.startsWith('<svg')).toBe(true);
+    expect(svg).toContain('xmlns="http://www.w3.org/2000/svg"');
+    expect(svg.match(/What &lt;they&gt; detect/g)).toHaveLength(1);
+    expect(svg).not.toContain('<they>');
+  });
+
+  it('has a bar for each value, as long as it, and says it', () => {
+    const widths = elements(svg, 'rect')
+      .filter(({ fill }) => fill === '#4269d0' || fill === '#efb118')
+      .map((bar) => bar.number('width'))
+      .sort((a, b) => b - a);
+    expect(widths[1]! / widths[0]!).toBeCloseTo(0.5, 6);
+    expect(widths[2]! / widths[0]!).toBeCloseTo(0.25, 6);
+    const texts = elements(svg, 'text').map(({ text }) => text);
+    for (const label of ['80 units', '20 concepts', '40 units', '0 concepts', 'object', 'part', 'how many'])
+      expect(texts).toContain(label);
+  });
+
+  it('is the same for the same values', () => {
+    expect(barChart(BARS, labels)).toBe(svg);
+  });
+});
+
+describe('a histogram', () => {
+  const labels = { title: 'IoU', valueLabel: 'IoU', countLabel: 'units', interval: 0.1 };
+
+  it('has a bar for each interval that holds a value, as high as their number', () => {
+    const svg = histogram([0.05, 0.06, 0.07, 0.08, 0.25, 0.27], { ...labels, mark: 0.2 });
+    const heights = elements(svg, 'rect').map((bar) => bar.number('height'));
+    expect(heights).toHaveLength(2);
+    expect(heights[1]! / heights[0]!).toBeCloseTo(0.5, 6);
+    expect(svg).toContain('stroke-dasharray');
+    expect(histogram([0.05], labels)).not.toContain('stroke-dasharray');
+  });
+
+  it('of nothing is an empty one', () => {
+    expect(elements(histogram([], labels), 'rect')).toHaveLength(0);
+  });
+});
