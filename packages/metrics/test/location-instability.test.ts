@@ -173,7 +173,10 @@ it('selects pictures for each landmark, or before looking for landmarks', async 
 describe('refuses', () => {
   it.each<[string, Partial<InstabilityBatch>]>([
     ['activations must be', { activations: { dims: [2, 4, 1, 1], data: new Float32Array(8) } }],
-    ['not all finite', { activations: { dims: [2, 3, 1, 1], data: new Float32Array(6).fill(Number.NaN) } }],
+    [
+      'not a finite number',
+      { activations: { dims: [2, 3, 1, 1], data: new Float32Array(6).fill(Number.NaN) } },
+    ],
     ['landmarks must have dims', { landmarks: { dims: [2, 1, 2], data: new Float64Array(4) } }],
     ['there is no category 2', { categories: [0, 2] }],
     ['must be one for each', { numbers: [0] }],

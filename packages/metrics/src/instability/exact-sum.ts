@@ -1,9 +1,8 @@
 import type { StateReader, StateValue } from '../state.js';
 
-// Every float32 is an integer multiple of 2^-149.
-const UNIT_EXPONENT = 149;
+// The least positive float32, of which all others and all their sums are whole multiples.
+const UNITS_PER_ONE = 2 ** 149;
 const MAX_HEX_DIGITS = 4096;
-const bits = new DataView(new ArrayBuffer(4));
 
 /** A sum of finite float32 numbers without rounding, the same in any order. */
 export class ExactSum {
@@ -26,18 +25,13 @@ export class ExactSum {
   }
 
   add(value: number): void {
-    bits.setFloat32(0, value);
-    const word = bits.getUint32(0);
-    const exponent = (word >>> 23) & 0xff;
-    const fraction = word & 0x7fffff;
-    const magnitude = exponent === 0 ? BigInt(fraction) : BigInt(fraction | 0x800000) << BigInt(exponent - 1);
-    this.units += word >>> 31 === 1 ? -magnitude : magnitude;
+    this.units += BigInt(value * UNITS_PER_ONE);
   }
 
   /** The sum divided by `count`, to the nearest float64 or a neighbour of it. */
   mean(count: number): number {
     // 80 bits more than the quotient needs keep what the division of integers cuts off below float64's last bit.
     const scaled = (this.units << 80n) / BigInt(count);
-    return Number(scaled) * 2 ** -80 * 2 ** -UNIT_EXPONENT;
+    return (Number(scaled) * 2 ** -80) / UNITS_PER_ONE;
   }
 }

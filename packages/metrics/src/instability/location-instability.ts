@@ -124,10 +124,10 @@ export class LocationInstability implements Stat<InstabilityBatch, LocationInsta
   }
 
   /** Throws `bad-input` for shapes that do not fit and activations that are not finite, with nothing taken in. */
-  add(batch: InstabilityBatch): Promise<void> {
+  async add(batch: InstabilityBatch): Promise<void> {
     const { filters, landmarks } = this.#options;
     const { objects, width } = this.#check(batch);
-    const cells = strongestCells(batch.activations);
+    const cells = await strongestCells(batch.activations);
     const distances = new Float64Array(landmarks.length);
     for (let object = 0; object < objects; object++) {
       const category = batch.categories[object]!;
@@ -141,7 +141,6 @@ export class LocationInstability implements Stat<InstabilityBatch, LocationInsta
         this.#include(list, cells.values[map]!, number, distances);
       }
     }
-    return Promise.resolve();
   }
 
   #check({ activations, landmarks, categories, numbers }: InstabilityBatch) {

@@ -100,7 +100,7 @@ async function occlude(
   const places = rows.flatMap((y) => columns.map((x): Place => [y, x]));
   const whole = requireMaps(await activationsOf(picture), 1, options.filters);
   const [, , height = 0, width = 0] = whole.dims;
-  const strongest = strongestCells(whole);
+  const strongest = await strongestCells(whole);
   const drops = filters.map(() => new Float64Array(places.length));
   for (let first = 0; first < places.length; first += batchSize) {
     throwIfAborted(signal);
