@@ -106,8 +106,9 @@ class Scheduler {
   std::size_t ended_ = 0;
   std::vector<Thread*> at_barrier_;
   std::size_t votes_ = 0;
-  std::vector<Thread*> ready_;  // served first in, first out
-  std::size_t served_ = 0;
+  std::vector<Thread*> ready_;
+  std::size_t served_ = 0;  // of those, when the oldest comes first
+  bool newest_first_ = false;
   bool ready_first_ = false;
   bool running_ = false;
   Thread* current_ = nullptr;
@@ -144,7 +145,9 @@ void Scheduler::run_block(unsigned block) {
   std::memset(shared_.get(), fresh_byte(), shared_bytes_);
   threads_.assign(blockDim.x, Thread{});
   starts_ = Permutation(blockDim.x);
-  ready_first_ = chosen_order > 1 && draw() % 2 != 0;
+  // What goes on first once it can runs far ahead of the others, up to the next barrier of the whole block.
+  ready_first_ = chosen_order == 1 || (chosen_order > 1 && draw() % 2 != 0);
+  newest_first_ = chosen_order == 1 || (chosen_order > 1 && draw() % 2 != 0);
   started_ = 0;
   ended_ = 0;
   served_ = 0;
@@ -188,7 +191,12 @@ Fiber& Scheduler::next() {
       served_ = 0;
     }
     const bool has_fresh = started_ < threads_.size();
-    if (has_ready && (ready_first_ || !has_fresh)) return *ready_[served_++]->fiber;
+    if (has_ready && (ready_first_ || !has_fresh)) {
+      if (!newest_first_) return *ready_[served_++]->fiber;
+      Fiber* const newest = ready_.back()->fiber;
+      ready_.pop_back();
+      return *newest;
+    }
     if (has_fresh) {
       if (idle_.empty()) {
         fibers_.push_back(std::make_unique<Fiber>(&Scheduler::fiber_body));
