@@ -84,6 +84,11 @@ export function openNetworkSource(
           }),
     },
     table: dataSet.table,
+    shape: {
+      maps: [units, height, width],
+      pixelLabels: [dataSet.table.pixelLayers.length, labelHeight, labelWidth],
+      imageLabels: dataSet.table.imageLayers.length,
+    },
     async *activations(numbers, signal) {
       for await (const { batch, activations } of run(numbers, signal, false))
         yield { numbers: batch.numbers, activations, skipped: batch.skipped };
