@@ -1,9 +1,8 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Model } from '@unitscope/model';
-import { encodeForRuntime, type Graph } from '@unitscope/onnx';
-import { Random, type Tensor } from '@unitscope/tensor';
+import { Random } from '@unitscope/tensor';
 import { explain, methods } from '@unitscope/visualization';
-import * as ort from 'onnxruntime-node';
+import { Forward } from './forward.js';
 import { type Candidate, measure, type Timing, timed } from './measure.js';
 import { networks } from './networks.js';
 import { NO_PEER, Peer } from './peer.js';
@@ -77,9 +76,9 @@ async function benchOne(
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
   const model = await Model.load(graph, { threads });
   Object.assign(versions, model.engine.versions);
-  const forward = await openForward(graph, input, threads);
+  const forward = await Forward.open(graph, threads);
   const candidates: Candidate[] = [
-    { name: FORWARD, run: () => timed(forward.run) },
+    { name: FORWARD, run: () => timed(() => forward.run(input)) },
     ...methods
       .filter((method) => wanted.includes(method.name))
       .map((method) => ({ name: method.name, run: () => timed(() => explain(model, method, input)) })),
@@ -96,18 +95,6 @@ async function benchOne(
     await forward.release();
     await model.close();
   }
-}
-
-/** ONNX Runtime's own forward pass, called as its users call it: the yardstick. */
-async function openForward(graph: Graph, input: Tensor, threads: number) {
-  const { bytes, externalData } = encodeForRuntime(graph);
-  const session = await ort.InferenceSession.create(bytes, {
-    externalData: [...externalData],
-    intraOpNumThreads: threads,
-    extra: { session: { intra_op: { allow_spinning: '0' } } },
-  });
-  const feeds = { input: new ort.Tensor('float32', input.data, input.dims) };
-  return { run: () => session.run(feeds), release: () => session.release() };
 }
 
 /** A table of one network and batch: milliseconds, and ratios of minima to ONNX Runtime's forward. */

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '@unitscope/tensor';
 import { methods } from '@unitscope/visualization';
 import { Command } from 'commander';
+import { benchDissect, DEFAULT_NETWORK } from './dissect.js';
 import { benchExplain } from './explain.js';
 import { allCorrect, benchKernels } from './kernels.js';
 import { networks } from './networks.js';
@@ -34,6 +35,25 @@ program
     const result = await benchExplain(options, (line) => console.log(line));
     if (options.json !== undefined)
       await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  });
+
+program
+  .command('dissect')
+  .description('whole dissections of a trained network on drawn pictures, and their phases beside torch')
+  .option('--net <file>', 'the ONNX file', DEFAULT_NETWORK)
+  .option('--layer <name>', 'its layer', 'last-conv')
+  .option('--pictures <counts>', 'how many pictures, such as 500,2000,8000', numbers, [2000])
+  .option('--size <s>', 'height and width of the pictures', Number, 224)
+  .option('--world <dir>', 'where the pictures lie, or are drawn to (default: under the temporary files)')
+  .option('--cache <gigabytes>', 'disk for activations; 0 runs the network twice', numbers, [0, 16])
+  .option('--sample <n>', 'pictures for the phases by themselves, held in memory', Number, 128)
+  .option('--rounds <n>', 'rounds that count', Number, 3)
+  .option('--threads <n>', 'threads', Number, availableParallelism())
+  .option('--no-peers', 'leave torch out')
+  .option('--json <file>', 'write the result as JSON')
+  .action(async (options) => {
+    const result = await benchDissect(options, (line) => console.log(line));
+    if (result !== undefined) await writeResult(result, options.json, undefined, {});
   });
 
 program

@@ -96,6 +96,14 @@ export function parseFraction(text: string): number {
   return number;
 }
 
+/** Gigabytes (10^9 bytes), 0 or more. */
+export function parseGigabytes(text: string): number {
+  const number = Number(text);
+  if (text.trim() === '' || !Number.isFinite(number) || number < 0)
+    throw new InvalidArgumentError('It must be a number of gigabytes, 0 or more.');
+  return number;
+}
+
 /** `2/7`: the second of seven parts. */
 export function parseShard(text: string): { readonly index: number; readonly of: number } {
   const match = /^(\d+)\/(\d+)$/.exec(text);

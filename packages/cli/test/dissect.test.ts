@@ -87,7 +87,10 @@ describe('a dissection', () => {
   });
 
   it('says what it found', async () => {
+    const written = bytes(join(whole, 'dissection.json'));
     const { code, out } = await unitscope([...COMMON, '--out', whole, '--resume']);
+    // What was read from saved states is written as what was just made.
+    expect(bytes(join(whole, 'dissection.json'))).toBe(written);
     expect(code).toBe(0);
     expect(out).toContain('preprocessing cifar10');
     expect(out).toMatch(/category +detectors +concepts/);

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { UnitscopeError } from '@unitscope/tensor';
+import { open } from 'node:fs/promises';
+import { reasonOf, UnitscopeError } from '@unitscope/tensor';
 import { z } from 'zod';
 import type {
   AnnotatedObject,
@@ -11,7 +12,8 @@ import type {
   LabelTable,
 } from './data-set.js';
 import { fillPolygons, fillRuns, parseRuns } from './fill-region.js';
-import { parseJsonFile } from './json-file.js';
+import { wrongField } from './json-file.js';
+import { type JsonElement, readJsonLists } from './json-lists.js';
 import { insideFolder, pictureFolder } from './paths.js';
 
 const runs = z.object({
@@ -26,30 +28,24 @@ const annotation = z.object({
   segmentation: z.union([z.array(z.array(z.number())), runs]).optional(),
   keypoints: z.array(z.number()).optional(),
 });
-const schema = z.object({
-  images: z.array(
-    z.object({
-      id: z.union([z.int(), z.string()]),
-      file_name: z.string(),
-      width: z.int().positive(),
-      height: z.int().positive(),
-    }),
-  ),
-  annotations: z.array(annotation),
-  categories: z.array(
-    z.object({
-      id: z.int(),
-      name: z.string(),
-      supercategory: z.string().optional(),
-      keypoints: z.array(z.string()).optional(),
-    }),
-  ),
+const image = z.object({
+  id: z.union([z.int(), z.string()]),
+  file_name: z.string(),
+  width: z.int().positive(),
+  height: z.int().positive(),
+});
+const category = z.object({
+  id: z.int(),
+  name: z.string(),
+  supercategory: z.string().optional(),
+  keypoints: z.array(z.string()).optional(),
 });
 
-type CocoFile = z.output<typeof schema>;
 type CocoAnnotation = z.output<typeof annotation>;
-type CocoImage = CocoFile['images'][number];
+type CocoImage = z.output<typeof image>;
+type CocoCategory = z.output<typeof category>;
 
+const WHAT = 'COCO file';
 const NO_SUPERCATEGORY = 'object';
 // A mask of this many pixels is a label map of 400 MB; larger ones are mistakes or attacks.
 const MAX_PIXELS = 100e6;
@@ -63,11 +59,13 @@ const MAX_PIXELS = 100e6;
  * on larger ones. A pixel belongs to a polygon when its middle lies inside, by the even-odd rule. Keypoints are the
  * landmarks of their object; only those marked as visible (2) are seen.
  *
+ * Of the annotations only their places in the file are held; those of a picture are read when they are asked for.
+ *
  * Throws `not-found`, and `bad-file` naming the field that is wrong, an id that does not exist, a file outside the folder.
  */
 export async function readCoco(path: string): Promise<DataSet> {
-  const file = await parseJsonFile(path, schema, 'COCO file');
-  const bad = (why: string) => new UnitscopeError('bad-file', `COCO file ${path}: ${why}`, { subject: path });
+  const file = await indexFile(path);
+  const bad = (why: string) => new UnitscopeError('bad-file', `${WHAT} ${path}: ${why}`, { subject: path });
   const categories = [...file.categories].sort((a, b) => a.id - b.id);
   const labels = categories.map(({ name, supercategory = NO_SUPERCATEGORY }, i): Label => {
     return { index: i + 1, name, category: supercategory };
@@ -77,26 +75,23 @@ export async function readCoco(path: string): Promise<DataSet> {
   const labelOf = new Map(categories.map(({ id }, i) => [id, labels[i]!]));
   if (labelOf.size !== categories.length) throw bad('two categories have one id');
   const namesOf = new Map(categories.map(({ id, keypoints = [] }) => [id, keypoints]));
-  const ofImage = new Map<number | string, CocoAnnotation[]>(file.images.map(({ id }) => [id, []]));
-  if (ofImage.size !== file.images.length) throw bad('two images have one id');
+  const imageIds = new Set(file.images.map(({ id }) => id));
+  if (imageIds.size !== file.images.length) throw bad('two images have one id');
   if (new Set(file.images.map((image) => image.file_name)).size !== file.images.length)
     throw bad('two images have one file_name');
-  for (const item of file.annotations) {
-    if (!labelOf.has(item.category_id)) throw bad(`there is no category ${item.category_id}`);
-    const list = ofImage.get(item.image_id);
-    if (list === undefined) throw bad(`there is no image ${item.image_id}`);
-    list.push(item);
-  }
+  for (const id of file.usedCategories) if (!labelOf.has(id)) throw bad(`there is no category ${id}`);
+  for (const id of file.rangesOf.keys()) if (!imageIds.has(id)) throw bad(`there is no image ${id}`);
   const folder = await pictureFolder(path);
-  const hash = createHash('sha256').update(JSON.stringify(file));
   const examples = file.images.map((image): Example => {
     if (image.width * image.height > MAX_PIXELS)
       throw bad(`image ${image.file_name} is said to be ${image.width}x${image.height}`);
     return {
       id: image.file_name,
       path: insideFolder(folder, image.file_name, path),
-      annotate: async () =>
-        annotationOf(image, ofImage.get(image.id) ?? [], { path, table, labelOf, namesOf }),
+      annotate: async () => {
+        const items = await readAnnotations(path, image, file.rangesOf.get(image.id) ?? []);
+        return annotationOf(image, items, { path, table, labelOf, namesOf });
+      },
     };
   });
   if (examples.length === 0) throw bad('it lists no images');
@@ -107,8 +102,96 @@ export async function readCoco(path: string): Promise<DataSet> {
     landmarkNames: [...new Set(categories.flatMap(({ keypoints = [] }) => keypoints))],
     objectCategories: categories.map(({ name }) => name),
     examples,
-    sha256: hash.digest('hex'),
+    sha256: file.sha256,
   };
+}
+
+/** What a file says of its pictures, and where the annotations of each lie. */
+interface FileIndex {
+  readonly images: readonly CocoImage[];
+  readonly categories: readonly CocoCategory[];
+  /** Of an image's id, in turn the first byte and the end of annotations that follow one another, commas included. */
+  readonly rangesOf: ReadonlyMap<number | string, readonly number[]>;
+  readonly usedCategories: ReadonlySet<number>;
+  /** Of the bytes of the file. */
+  readonly sha256: string;
+}
+
+const LISTS = ['images', 'annotations', 'categories'] as const;
+
+async function indexFile(path: string): Promise<FileIndex> {
+  const images: CocoImage[] = [];
+  const categories: CocoCategory[] = [];
+  const rangesOf = new Map<number | string, number[]>();
+  const usedCategories = new Set<number>();
+  let before: number | string | undefined;
+  const hash = createHash('sha256');
+  const found = await readJsonLists(path, LISTS, WHAT, {
+    onBytes: (bytes) => hash.update(bytes),
+    onElement: (element) => {
+      if (element.list === 'images') images.push(checked(image, element, path));
+      else if (element.list === 'categories') categories.push(checked(category, element, path));
+      else {
+        const { image_id, category_id } = checked(annotation, element, path);
+        usedCategories.add(category_id);
+        const ranges = rangesOf.get(image_id) ?? [];
+        if (image_id === before) ranges[ranges.length - 1] = element.end;
+        else ranges.push(element.start, element.end);
+        rangesOf.set(image_id, ranges);
+        before = image_id;
+      }
+    },
+  });
+  const missing = LISTS.find((list) => !found.has(list));
+  if (missing !== undefined)
+    throw new UnitscopeError('bad-file', `${WHAT} ${path}: field ${missing} is missing`, { subject: path });
+  return { images, categories, rangesOf, usedCategories, sha256: hash.digest('hex') };
+}
+
+function checked<T extends z.ZodType>(
+  schema: T,
+  { list, index, value }: JsonElement,
+  path: string,
+): z.output<T> {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw wrongField(path, WHAT, parsed.error, [list, index]);
+}
+
+const annotations = z.array(annotation);
+
+async function readAnnotations(
+  path: string,
+  { id, file_name }: CocoImage,
+  ranges: readonly number[],
+): Promise<CocoAnnotation[]> {
+  if (ranges.length === 0) return [];
+  const file = await open(path).catch((cause: unknown) => {
+    throw new UnitscopeError('not-found', `cannot read ${WHAT} ${path}: ${reasonOf(cause)}`, {
+      subject: path,
+      cause,
+    });
+  });
+  try {
+    const texts: string[] = [];
+    for (let i = 0; i < ranges.length; i += 2) {
+      const [start, end] = [ranges[i]!, ranges[i + 1]!];
+      const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
+      texts.push(buffer.toString());
+    }
+    const items = annotations.parse(JSON.parse(`[${texts.join()}]`));
+    if (items.some(({ image_id }) => image_id !== id)) throw new Error('of another image');
+    return items;
+  } catch (cause) {
+    // They were sound when the file was opened.
+    throw new UnitscopeError(
+      'bad-file',
+      `${WHAT} ${path} has changed while it was used: the annotations of ${file_name} are not where they were`,
+      { subject: path, cause },
+    );
+  } finally {
+    await file.close();
+  }
 }
 
 interface Names {

@@ -31,21 +31,37 @@ export function fillPolygons(polygons: readonly (readonly number[])[], { width, 
 }
 
 /**
- * The pixels of a run-length mask: lengths of runs outside and inside in turn, column after column. Undefined where the
- * runs do not make up the picture.
+ * The pixels of a run-length mask, whose runs outside and inside take turns column after column; they come in that order.
+ * Undefined where the runs do not make up the picture.
  */
 export function fillRuns(runs: readonly number[], { width, height }: Size): Int32Array | undefined {
-  const inside = new Uint8Array(width * height);
-  let next = 0;
-  for (const [i, length] of runs.entries()) {
-    if (length < 0 || next + length > inside.length) return undefined;
-    if (i % 2 === 1) {
-      for (let place = next; place < next + length; place++)
-        inside[(place % height) * width + Math.floor(place / height)] = 1;
-    }
-    next += length;
+  let end = 0;
+  let count = 0;
+  for (let i = 0; i < runs.length; i++) {
+    const length = runs[i]!;
+    if (length < 0 || end + length > width * height) return undefined;
+    end += length;
+    if (i % 2 === 1) count += length;
   }
-  return next === inside.length ? placesOf(inside) : undefined;
+  if (end !== width * height) return undefined;
+  const places = new Int32Array(count);
+  let next = 0;
+  let start = 0;
+  for (let i = 0; i < runs.length; i++) {
+    const length = runs[i]!;
+    if (i % 2 === 1) {
+      let row = start % height;
+      let column = (start - row) / height;
+      for (let k = 0; k < length; k++) {
+        places[next++] = row * width + column;
+        if (++row < height) continue;
+        row = 0;
+        column++;
+      }
+    }
+    start += length;
+  }
+  return places;
 }
 
 /**
@@ -107,10 +123,12 @@ export function formatRuns(runs: readonly number[]): string {
 }
 
 function placesOf(inside: Uint8Array): Int32Array {
-  const places = new Int32Array(inside.reduce((sum, bit) => sum + bit, 0));
+  let count = 0;
+  for (let place = 0; place < inside.length; place++) count += inside[place]!;
+  const places = new Int32Array(count);
   let next = 0;
-  inside.forEach((bit, place) => {
-    if (bit === 1) places[next++] = place;
-  });
+  for (let place = 0; next < count; place++) {
+    if (inside[place] === 1) places[next++] = place;
+  }
   return places;
 }

@@ -24,11 +24,21 @@ export async function parseJsonFile<T extends z.ZodType>(
   }
   const parsed = schema.safeParse(value);
   if (parsed.success) return parsed.data;
-  const [issue] = parsed.error.issues;
-  const field = issue?.path.map(String).join('.') ?? '';
-  throw new UnitscopeError(
+  throw wrongField(path, what, parsed.error);
+}
+
+/** A `bad-file` error that names the first field that is wrong, in the file or in the part of it at `place`. */
+export function wrongField(
+  path: string,
+  what: string,
+  error: z.ZodError,
+  place: readonly (string | number)[] = [],
+): UnitscopeError {
+  const [issue] = error.issues;
+  const field = [...place, ...(issue?.path ?? [])].map(String).join('.');
+  return new UnitscopeError(
     'bad-file',
     `${what} ${path}: ${field === '' ? 'it' : `field ${field}`} is wrong (${issue?.message ?? ''})`,
-    { subject: path, cause: parsed.error },
+    { subject: path, cause: error },
   );
 }

@@ -194,7 +194,7 @@ describe('regions', () => {
         const expected: number[] = [];
         for (let pixel = 0; pixel < width * height; pixel++)
           if (inside((pixel % width) * height + Math.floor(pixel / width))) expected.push(pixel);
-        expect([...fillRuns(runs, { width, height })!]).toEqual(expected);
+        expect([...fillRuns(runs, { width, height })!.sort()]).toEqual(expected);
         expect(parseRuns(compress(runs))).toEqual(runs);
       }),
     );
@@ -212,7 +212,7 @@ describe('regions', () => {
         );
         expect(runs.slice(1).every((run) => run > 0)).toBe(true);
         const pixels = places.map((place) => (place % height) * width + Math.floor(place / height));
-        expect([...fillRuns(runs, { width, height })!]).toEqual(pixels.sort((a, b) => a - b));
+        expect([...fillRuns(runs, { width, height })!]).toEqual(pixels);
         expect(parseRuns(formatRuns(runs))).toEqual(runs);
         expect(formatRuns(runs)).toBe(compress(runs));
       }),

@@ -10,7 +10,9 @@ import {
 import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/metrics';
 import { UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
+import { ActivationCache } from '../dissection/activation-cache.js';
 import { openArraySource } from '../dissection/array-source.js';
+import type { CacheTrial } from '../dissection/cached-source.js';
 import { type Identity, identityOf } from '../dissection/identity.js';
 import { openNetworkSource } from '../dissection/network-source.js';
 import { drawUnits } from '../dissection/pictures.js';
@@ -34,6 +36,7 @@ import {
   addRunOptions,
   parseField,
   parseFraction,
+  parseGigabytes,
   parseShard,
   parseSize,
   type RunOptions,
@@ -63,8 +66,11 @@ interface DissectOptions extends RunOptions {
   readonly thresholds?: string;
   readonly shard: Shard;
   readonly resume?: boolean;
+  readonly cache: number;
   readonly pictures: boolean;
 }
+
+const DEFAULT_CACHE_GIGABYTES = 16;
 
 /** `unitscope dissect MODEL --data DIR --layer L --out DIR`: which concepts the units of a layer detect. */
 export function addDissectCommand(program: Command, surroundings: Surroundings): void {
@@ -102,6 +108,12 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
     .option('--thresholds <path>', 'thresholds made before: a folder of merged shards, or an .npy file')
     .option('--shard <i/n>', 'only the i-th of n parts of the pictures', parseShard, WHOLE)
     .option('--resume', 'go on with a run that was stopped')
+    .option(
+      '--cache <gigabytes>',
+      'disk that activations may take between the passes where that is cheaper than running the network twice; 0: none',
+      parseGigabytes,
+      DEFAULT_CACHE_GIGABYTES,
+    )
     .option('--no-pictures', 'do not draw the pictures that activate the units most')
     .option('--activations <file>', 'activations [N, units, h, w] as .npy, instead of a network')
     .option(
@@ -142,6 +154,7 @@ async function runDissect(
   requireSense(modelPath, options);
   const parameters = dissectionParameters(options);
   const source = await openSource(modelPath, options);
+  let cache: ActivationCache | undefined;
   try {
     const identity = identityOf(source, parameters);
     const { out, shard, json, quiet } = options;
@@ -165,10 +178,12 @@ async function runDissect(
       say(`preprocessing ${describePreprocessing(await readPreprocessing(options.preprocess))}\n`);
 
     const thresholdPass = first ?? startThresholds(identity, shard);
+    cache = await openCache(source, thresholdPass, options);
     if (given === undefined) {
-      await pass('thresholds', (onProgress) =>
-        runThresholds(source, thresholdPass, { folder: out, signal, onProgress }),
+      const trial = await pass('thresholds', (onProgress) =>
+        runThresholds(source, thresholdPass, { folder: out, signal, onProgress, cache }),
       );
+      if (!isQuiet && cache !== undefined && trial !== undefined) say(describeCache(cache, trial));
       if (shard.of > 1) {
         say(
           `wrote ${join(out, THRESHOLDS_FILE)}: thresholds of shard ${shard.index}/${shard.of}; merge them all next\n`,
@@ -179,7 +194,11 @@ async function runDissect(
     const thresholds = given?.thresholds ?? thresholdPass.thresholds.result();
     const countPass = second ?? startCounts(identity, shard, thresholds);
     requireSameThresholds(countPass, thresholds, out);
-    await pass('counting', (onProgress) => runCounts(source, countPass, { folder: out, signal, onProgress }));
+    await pass('counting', (onProgress) =>
+      runCounts(source, countPass, { folder: out, signal, onProgress, cache, first: thresholdPass }),
+    );
+    const cached = cache?.count ?? 0;
+    await ActivationCache.remove(out);
     if (shard.of > 1) {
       say(
         `wrote ${join(out, COUNTS_FILE)}: counts of shard ${shard.index}/${shard.of}; merge them all next\n`,
@@ -193,7 +212,9 @@ async function runDissect(
         ...(await pass('drawing', (onProgress) => drawUnits(out, source, result, { signal, onProgress }))),
       );
     if (json)
-      streams.out.write(`${JSON.stringify({ out, files: written, summary: result.summary }, null, 2)}\n`);
+      streams.out.write(
+        `${JSON.stringify({ out, files: written, cached, summary: result.summary }, null, 2)}\n`,
+      );
     else say(describeDissection(result));
     if (!isQuiet) {
       const { length } = countPass.skipped;
@@ -201,8 +222,29 @@ async function runDissect(
       say(`wrote ${written.length} files to ${out}\n`);
     }
   } finally {
+    await cache?.close();
     await source.close();
   }
+}
+
+/** The cache beside the states of a run; undefined where none is wanted. */
+async function openCache(
+  { shape }: DissectionSource,
+  first: ThresholdPass,
+  { out, cache }: DissectOptions,
+): Promise<ActivationCache | undefined> {
+  if (shape === undefined || cache === 0) {
+    await ActivationCache.remove(out);
+    return undefined;
+  }
+  const taken = first.done - first.skipped.length;
+  return ActivationCache.open(out, shape, { taken, limit: cache * 1e9 });
+}
+
+function describeCache({ count, recordBytes }: ActivationCache, { disk, network }: CacheTrial): string {
+  const size = `${((count * recordBytes) / 1e9).toFixed(2)} GB`;
+  const costs = `${disk.toFixed(1)} ms a picture, the network ${network.toFixed(1)} ms`;
+  return `activations of ${count} pictures wait on the disk (${size}): it takes ${costs}\n`;
 }
 
 /** What a folder holds of this run already. Throws `wrong-use` for another run, or without `--resume`. */

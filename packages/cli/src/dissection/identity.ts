@@ -22,7 +22,7 @@ export interface Identity extends RunIdentity {
 export function identityOf(source: DissectionSource, parameters: DissectionParameters): Identity {
   const { record, units, count, geometry, table } = source;
   const { categories, labels } = table;
-  return { record, parameters, units, count, geometry, table: { categories, labels } };
+  return ordered({ record, parameters, units, count, geometry, table: { categories, labels } });
 }
 
 const pair = z.tuple([z.number(), z.number()]);
@@ -53,13 +53,19 @@ const schema = z.object({
   }),
 });
 
+/** The identity with its fields in one order, however it was come by: results write them as they come. */
+function ordered(value: unknown): Identity {
+  const { geometry, ...rest } = schema.parse(value);
+  const { receptiveField, ...known } = geometry;
+  return { ...rest, geometry: receptiveField === undefined ? known : { ...known, receptiveField } };
+}
+
 /** The identity in a saved state. Throws `bad-file`. */
 export function readIdentity(state: StateReader): Identity {
   try {
-    const { geometry, ...rest } = schema.parse(JSON.parse(state.string()));
-    const { receptiveField, ...known } = geometry;
-    conceptsOf(rest.table);
-    return { ...rest, geometry: receptiveField === undefined ? known : { ...known, receptiveField } };
+    const identity = ordered(JSON.parse(state.string()));
+    conceptsOf(identity.table);
+    return identity;
   } catch (cause) {
     throw state.bad(`is damaged (${reasonOf(cause).split('\n')[0]})`);
   }

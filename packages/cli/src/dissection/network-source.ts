@@ -9,6 +9,7 @@ import {
 import type { Layer, Model } from '@unitscope/model';
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
+import { readAhead } from '../passes/read-ahead.js';
 import type { DissectionSource } from './source.js';
 
 export interface NetworkSourceOptions {
@@ -50,11 +51,13 @@ export function openNetworkSource(
     };
     return streamExamples(dataSet, wanted);
   };
-  async function* run(numbers: readonly number[], signal: AbortSignal, withLabels: boolean) {
-    for await (const batch of stream(numbers, signal, withLabels)) {
+  async function* forward(examples: AsyncIterable<ExampleBatch>, signal: AbortSignal) {
+    for await (const batch of examples)
       yield { batch, activations: await activationsOf(model, layer, batch, units, signal) };
-    }
   }
+  // While a batch is counted the next one is in the network, and the one after that is decoded.
+  const run = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) =>
+    readAhead(forward(readAhead(stream(numbers, signal, withLabels)), signal));
   return {
     record: {
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
@@ -81,6 +84,11 @@ export function openNetworkSource(
           }),
     },
     table: dataSet.table,
+    shape: {
+      maps: [units, height, width],
+      pixelLabels: [dataSet.table.pixelLayers.length, labelHeight, labelWidth],
+      imageLabels: dataSet.table.imageLayers.length,
+    },
     async *activations(numbers, signal) {
       for await (const { batch, activations } of run(numbers, signal, false))
         yield { numbers: batch.numbers, activations, skipped: batch.skipped };

@@ -22,6 +22,16 @@ export interface PictureBatch extends ActivationBatch {
   readonly pictures: readonly RgbPicture[];
 }
 
+/** Dims of one picture's arrays in a batch. */
+export interface BatchShape {
+  /** [units, height, width] */
+  readonly maps: readonly number[];
+  /** [layers, label height, label width] */
+  readonly pixelLabels: readonly number[];
+  /** Labels of the whole picture. */
+  readonly imageLabels: number;
+}
+
 /** Where activations and labels come from: a network over a data set, or files of arrays. */
 export interface DissectionSource {
   /** What it is, for results and to tell whether a saved state belongs to it; the same on every machine. */
@@ -31,6 +41,8 @@ export interface DissectionSource {
   readonly count: number;
   readonly geometry: MapGeometry;
   readonly table: LabelTable;
+  /** Left out where batches cost no more than reading them from the disk. */
+  readonly shape?: BatchShape;
   /** The batches of the pictures with these numbers, in this order. */
   readonly activations: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<ActivationBatch>;
   readonly labelled: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<LabelledBatch>;

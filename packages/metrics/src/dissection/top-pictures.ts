@@ -1,3 +1,4 @@
+import { argmaxMaps } from '@unitscope/kernels';
 import { sizeOf, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import type { Stat } from '../stat.js';
 import type { StateReader, StateValue } from '../state.js';
@@ -36,7 +37,8 @@ export class TopPictures implements Stat<NumberedActivations, readonly (readonly
     this.#ranked = Array.from({ length: units }, () => []);
   }
 
-  add({ activations, pictures }: NumberedActivations): Promise<void> {
+  /** Throws `bad-input` for activations of other units and for NaN, with nothing taken in. */
+  async add({ activations, pictures }: NumberedActivations): Promise<void> {
     const [images, units, ...rest] = activations.dims;
     const cells = sizeOf(rest);
     if (images !== pictures.length || units !== this.units || cells === 0) {
@@ -45,23 +47,22 @@ export class TopPictures implements Stat<NumberedActivations, readonly (readonly
         `activations must be [${pictures.length}, ${this.units}, ...], they have dims [${activations.dims.join(', ')}]`,
       );
     }
+    const maps = { dims: [images * units, 1, cells], data: activations.data };
+    const { data: largest } = (await argmaxMaps(maps)).value;
+    const wrong = largest.findIndex(Number.isNaN);
+    if (wrong !== -1)
+      throw new UnitscopeError('bad-input', `unit ${wrong % units} has an activation that is NaN`);
     pictures.forEach((picture, image) => {
-      for (let unit = 0; unit < this.units; unit++) {
-        const start = (image * this.units + unit) * cells;
-        let activation = Number.NEGATIVE_INFINITY;
-        for (let i = start; i < start + cells; i++) {
-          if (activations.data[i]! > activation) activation = activations.data[i]!;
-        }
-        this.#include(unit, { picture, activation });
-      }
+      for (let unit = 0; unit < units; unit++)
+        this.#include(unit, { picture, activation: largest[image * units + unit]! });
     });
-    return Promise.resolve();
   }
 
   #include(unit: number, found: TopPicture): void {
     const ranked = this.#ranked[unit]!;
+    // Of a long data set nearly every picture ends here.
+    if (ranked.length >= this.count && !isAbove(found, ranked[ranked.length - 1]!)) return;
     const place = ranked.findIndex((other) => isAbove(found, other));
-    if (place === -1 && ranked.length >= this.count) return;
     ranked.splice(place === -1 ? ranked.length : place, 0, found);
     if (ranked.length > this.count) ranked.pop();
   }
