@@ -69,8 +69,7 @@ export async function checkWithSanitizers() {
         process.execPath,
         [
           join(root, 'node_modules', 'vitest', 'vitest.mjs'),
-          ...['run', '--project', 'native', '--testTimeout', '120000'],
-          ...['conformance', 'arguments', 'device'],
+          ...['run', '--project', 'native', 'conformance', 'arguments', 'device'],
         ],
         {
           cwd: join(root, 'packages', 'kernels'),
