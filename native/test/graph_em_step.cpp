@@ -149,7 +149,8 @@ class Run {
       bool placed = false;
       for (int c = 0; c < 36; ++c) {
         if (products[c] < best * (1 - 2 * rounding())) continue;
-        const auto row = static_cast<float>(expected.centres[2 * i] + radius * (2 * (c / 6) - 5) / 6.0);
+        const int line = c / 6;
+        const auto row = static_cast<float>(expected.centres[2 * i] + radius * (2 * line - 5) / 6.0);
         const auto column = static_cast<float>(expected.centres[2 * i + 1] + radius * (2 * (c % 6) - 5) / 6.0);
         placed = placed || (position[2 * i] == row && position[2 * i + 1] == column);
       }

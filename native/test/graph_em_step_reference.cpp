@@ -24,7 +24,7 @@ double smooth(const us_graph_params& p, const float* map, double row, double col
       if (!(y >= 0 && y < p.height && x >= 0 && x < p.width)) continue;
       const auto line = static_cast<std::size_t>(y) * static_cast<std::size_t>(p.width);
       const std::size_t cell = line + static_cast<std::size_t>(x);
-      const double value = static_cast<double>(map[cell]);
+      const auto value = static_cast<double>(map[cell]);
       const double squared = std::pow(offset_of(radius, a) - i, 2) + std::pow(offset_of(radius, b) - j, 2);
       sum += gaussian(std::min(squared, 9 * p.smoothing * p.smoothing), p.smoothing) * (value <= 0 ? 0 : value);
     }

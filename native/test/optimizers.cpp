@@ -1,5 +1,4 @@
 #include <cmath>
-#include <cstring>
 #include <limits>
 #include <string>
 #include <vector>
@@ -61,8 +60,7 @@ void compare(Report& report, const std::string& name, const char* array, const G
              const std::vector<float>& expected) {
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const float value = actual[i];
-    const bool same =
-        std::isnan(expected[i]) ? std::isnan(value) : std::memcmp(&value, &expected[i], sizeof value) == 0;
+    const bool same = std::isnan(expected[i]) ? std::isnan(value) : bits_of(value) == bits_of(expected[i]);
     if (!report.check(same, "%s: %s[%zu] is %.9g, not %.9g", name.c_str(), array, i, static_cast<double>(value),
                       static_cast<double>(expected[i]))) {
       return;

@@ -72,7 +72,7 @@ struct Node {
 /// Of every candidate at t, in sixths of a cell from the node's centre: N of the bin that holds it, 0 beyond the
 /// outermost candidates.
 inline Row density_there(const Node& node, const Row& t) {
-  const double r = static_cast<double>(node.radius);
+  const auto r = static_cast<double>(node.radius);
   const Doubles two = splat_double(2 * r);
   const Doubles four = splat_double(4 * r);
   const Doubles five = splat_double(5 * r);
@@ -156,7 +156,7 @@ class Worker {
     const Row steps = candidate_steps();
     for (std::int64_t n = 0; n < count_; ++n) {
       const Node& node = nodes_[n];
-      const double radius = static_cast<double>(node.radius);
+      const auto radius = static_cast<double>(node.radius);
       Row sums[kCandidates] = {};
       for (std::int64_t m = 0; m < count_; ++m) {
         const Node& other = nodes_[m];
@@ -222,7 +222,7 @@ class Worker {
     write_best(node, products, image * call_.nodes() + at);
   }
 
-  void write_best(const Node& node, const double* products, std::int64_t seen) {
+  void write_best(const Node& node, const double* products, std::int64_t seen) const {
     std::int64_t best_row = 0;
     std::int64_t best_column = 0;
     double best = products[0];
