@@ -4,6 +4,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writePartWorld } from '@unitscope/data';
+import { sameDims } from '@unitscope/tensor';
 import { compareWithTorch, type TorchComparison } from './dissection/beside-torch.js';
 import { runCommand } from './dissection/command.js';
 import { openSample, type PhaseTimes, type Sample, timePhases } from './dissection/phases.js';
@@ -46,6 +47,9 @@ interface WholeRun {
 }
 
 const GOAL = 0.25;
+
+/** What NetDissect-Lite took apart from this, of the one shape it was timed at, for 200 and for 20 concepts. */
+const NET_DISSECT_LITE = { units: 256, cells: 13, pixels: 112, ms: [16, 22] } as const;
 const SEED = 1;
 const CATEGORIES = 10;
 
@@ -99,6 +103,12 @@ export async function benchDissect(options: DissectBenchOptions, log: (line: str
       log(formatRun(run));
     }
   }
+  for (const cache of options.cache) {
+    const peaks = runs.filter((run) => run.cache === cache);
+    const shown = peaks.map(({ pictures, peak }) => `${peak.toFixed(0)} MB at ${pictures}`);
+    if (peaks.length > 1)
+      log(`peak memory, --cache ${cache}: ${shown.join(', ')} (goal: whatever the pictures)`);
+  }
   return {
     bench: 'dissect',
     date: new Date().toISOString(),
@@ -131,6 +141,13 @@ async function besideTorch(
   try {
     const comparison = await compareWithTorch(sample, peer, threads, rounds);
     log(formatTorch(comparison));
+    const { units, cells, pixels, ms } = NET_DISSECT_LITE;
+    const { activations, pixelLabels } = sample.batches[0]!.labelled;
+    const shape = [...activations.dims.slice(1), ...pixelLabels.dims.slice(2)];
+    if (sameDims(shape, [units, cells, cells, pixels, pixels]))
+      log(
+        `  NetDissect-Lite was measured at ${ms.join(' to ')} ms a picture for such counts, in another run`,
+      );
     return comparison;
   } finally {
     peer.close();
