@@ -4,6 +4,7 @@ import { availableParallelism, cpus, tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writePartWorld } from '@unitscope/data';
+import { sameDims } from '@unitscope/tensor';
 import { compareWithTorch, type TorchComparison } from './dissection/beside-torch.js';
 import { runCommand } from './dissection/command.js';
 import { openSample, type PhaseTimes, type Sample, timePhases } from './dissection/phases.js';
@@ -46,6 +47,9 @@ interface WholeRun {
 }
 
 const GOAL = 0.25;
+
+/** What NetDissect-Lite took apart from this, over label maps of 112 x 112, for 200 and for 20 concepts. */
+const NET_DISSECT_LITE = { maps: [256, 13, 13], ms: [16, 22] } as const;
 const SEED = 1;
 const CATEGORIES = 10;
 
@@ -99,6 +103,12 @@ export async function benchDissect(options: DissectBenchOptions, log: (line: str
       log(formatRun(run));
     }
   }
+  for (const cache of options.cache) {
+    const peaks = runs.filter((run) => run.cache === cache);
+    const shown = peaks.map(({ pictures, peak }) => `${peak.toFixed(0)} MB at ${pictures}`);
+    if (peaks.length > 1)
+      log(`peak memory, --cache ${cache}: ${shown.join(', ')} (goal: whatever the pictures)`);
+  }
   return {
     bench: 'dissect',
     date: new Date().toISOString(),
@@ -131,6 +141,11 @@ async function besideTorch(
   try {
     const comparison = await compareWithTorch(sample, peer, threads, rounds);
     log(formatTorch(comparison));
+    const { maps, ms } = NET_DISSECT_LITE;
+    if (sameDims(sample.batches[0]!.labelled.activations.dims.slice(1), maps))
+      log(
+        `  in another run NetDissect-Lite took ${ms.join(' to ')} ms a picture to count such maps over 112 x 112 pixels`,
+      );
     return comparison;
   } finally {
     peer.close();

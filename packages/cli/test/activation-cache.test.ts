@@ -162,6 +162,8 @@ describe('activations on the disk', () => {
 
   it('need a folder that can be written to', async () => {
     writeFileSync(files.at('file'), '');
-    await expect(ActivationCache.open(files.at('file'), SHAPE, { taken: 0, limit: 1 })).rejects.toThrow(/^cannot write .*activations\.cache: /);
+    await expect(ActivationCache.open(files.at('file'), SHAPE, { taken: 0, limit: 1 })).rejects.toThrow(
+      /^cannot write .*activations\.cache: /,
+    );
   });
 });

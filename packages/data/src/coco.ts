@@ -213,7 +213,8 @@ function annotationOf(image: CocoImage, items: readonly CocoAnnotation[], names:
     const data = new Int32Array(width * height);
     for (const { label, pixels } of regions) {
       if (label.category !== layer) continue;
-      for (const pixel of pixels) data[pixel] = label.index;
+      const { index } = label;
+      for (let i = 0; i < pixels.length; i++) data[pixels[i]!] = index;
     }
     return { width, height, data };
   });

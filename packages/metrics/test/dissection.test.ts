@@ -189,6 +189,45 @@ describe.each(['paper', 'lite', 'dissect'] as const)('any split of the pictures:
   });
 });
 
+describe('the strongest pictures', () => {
+  it('are those of the largest maxima, of equals the first in the data set', async () => {
+    const value = fc.integer({ min: -3, max: 3 });
+    const map = fc.array(value, { minLength: 4, maxLength: 4 });
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(map, map), { minLength: 1, maxLength: 12 }),
+        fc.integer({ min: 1, max: 5 }),
+        async (pictures, batchSize) => {
+          const top = new TopPictures(2, 3);
+          for (let start = 0; start < pictures.length; start += batchSize) {
+            const batch = pictures.slice(start, start + batchSize);
+            await top.add({
+              activations: { dims: [batch.length, 2, 2, 2], data: Float32Array.from(batch.flat(2)) },
+              pictures: batch.map((_, i) => start + i),
+            });
+          }
+          const expected = [0, 1].map((unit) =>
+            pictures
+              .map((maps, picture) => ({ picture, activation: Math.max(...maps[unit]!) }))
+              .sort((a, b) => b.activation - a.activation || a.picture - b.picture)
+              .slice(0, 3),
+          );
+          expect(top.result()).toEqual(expected);
+        },
+      ),
+    );
+  });
+
+  it('are not sought among NaN', async () => {
+    const top = new TopPictures(2, 3);
+    const activations = { dims: [1, 2, 1, 2], data: Float32Array.of(1, 2, Number.NaN, 3) };
+    await expect(top.add({ activations, pictures: [0] })).rejects.toThrow(
+      'unit 1 has an activation that is NaN',
+    );
+    expect(top.result()).toEqual([[], []]);
+  });
+});
+
 describe('refuses', () => {
   it.each<[string, LabelTable]>([
     ['a category is given twice', { ...TABLE, categories: ['object', 'object'] }],
