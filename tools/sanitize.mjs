@@ -13,7 +13,7 @@ const emulation = join(build, 'test', 'emulation', 'libunitscope_cuda_emulated.s
 
 /** What is found ends the process. Node keeps memory until it ends, so leaks are looked for in the native tests only. */
 const options = (leaks) => ({
-  ASAN_OPTIONS: `abort_on_error=1:detect_stack_use_after_return=0:detect_leaks=${leaks}`,
+  ASAN_OPTIONS: `abort_on_error=1:allocator_may_return_null=1:detect_stack_use_after_return=0:detect_leaks=${leaks}`,
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 });
 
