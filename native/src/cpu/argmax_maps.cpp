@@ -29,7 +29,7 @@ std::int32_t first_by_columns(const float* x, std::int64_t cells, std::int64_t w
   const bool is_number = found == found;
   std::int64_t cell = best + 1;
   while (cell < cells && column > 0) {
-    if (is_number && cell + kLanes <= cells && !any_of(load(x + cell) == all_found)) {
+    if (is_number && cell + kLanes <= cells && !any(load(x + cell) == all_found)) {
       cell += kLanes;
       continue;
     }

@@ -5,21 +5,6 @@
 namespace us::cpu::US_ISA {
 namespace {
 
-/// Whether a comparison holds in any lane.
-inline bool any_of(Ints lanes) {
-#if defined(__AVX512F__)
-  return _mm512_test_epi32_mask(reinterpret_cast<__m512i>(lanes), reinterpret_cast<__m512i>(lanes)) != 0;
-#elif defined(__AVX__)
-  return _mm256_movemask_ps(reinterpret_cast<__m256>(lanes)) != 0;
-#elif defined(__SSE2__)
-  return _mm_movemask_ps(reinterpret_cast<__m128>(lanes)) != 0;
-#else
-  std::int32_t any = 0;
-  for (std::int64_t lane = 0; lane < kLanes; ++lane) any |= lanes[lane];
-  return any != 0;
-#endif
-}
-
 /// The first NaN, or else the first of the largest values.
 inline std::int32_t first_maximum_one_by_one(const float* values, std::int64_t count) {
   std::int64_t best = 0;
@@ -50,7 +35,7 @@ inline std::int32_t first_maximum(const float* values, std::int64_t count) {
   for (; at + kLanes <= count; at += kLanes) consider(at);
   // Values that are seen twice change nothing: they are not larger than themselves.
   if (at < count) consider(count - kLanes);
-  if (any_of(not_numbers)) return first_maximum_one_by_one(values, count);
+  if (any(not_numbers)) return first_maximum_one_by_one(values, count);
   float largest = best[0];
   std::int32_t first = best_index[0];
   for (std::int64_t lane = 1; lane < kLanes; ++lane) {
