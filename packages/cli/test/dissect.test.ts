@@ -99,7 +99,7 @@ describe('a dissection', () => {
 
   it.each([1, 3, 7])('is the same byte by byte in %i shards', async (shards) => {
     const merged = await inShards(shards, `merged${shards}`);
-    for (const file of ['dissection.json', 'tally.csv', 'detectors.svg'])
+    for (const file of ['dissection.json', 'tally.csv', 'iou.npz', 'detectors.svg'])
       expect(bytes(join(merged, file))).toBe(bytes(join(whole, file)));
   });
 

@@ -135,7 +135,8 @@ export function readNpz(bytes: Uint8Array, name = 'archive'): Map<string, Tensor
 export function writeNpz(arrays: ReadonlyMap<string, Tensor<TensorData>>): Uint8Array {
   const entries: Zippable = {};
   for (const [name, array] of arrays) entries[`${name}.npy`] = writeNpy(array);
-  return zipSync(entries, { level: 0 });
+  // Of the hour of writing nothing is kept: equal arrays are equal files. A zip file knows no earlier day.
+  return zipSync(entries, { level: 0, mtime: new Date(1980, 0, 1) });
 }
 
 /** The same tensor in float32. Integers beyond 2^24 and doubles are rounded. */

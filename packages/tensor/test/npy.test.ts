@@ -3,7 +3,7 @@ import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import {
   readNpy,
   readNpz,
@@ -106,6 +106,14 @@ describe('.npz', () => {
   it('keeps every array by name', () => {
     const archive = new Map(arrays.map((data, i) => [`array${i}`, { dims: [3], data }] as const));
     expect(readNpz(writeNpz(archive))).toEqual(archive);
+  });
+
+  it('is the same file for the same arrays, whatever the hour', () => {
+    const archive = new Map([['a', { dims: [2], data: Float32Array.of(1, 2) }]]);
+    vi.useFakeTimers({ now: new Date(2030, 5, 17, 12) });
+    const later = writeNpz(archive);
+    vi.useRealTimers();
+    expect(later).toEqual(writeNpz(archive));
   });
 
   it('refuses what is not one', () => {
