@@ -70,6 +70,8 @@ export async function checkWithSanitizers() {
         [
           join(root, 'node_modules', 'vitest', 'vitest.mjs'),
           ...['run', '--project', 'native', 'conformance', 'arguments', 'device'],
+          // Memory that was freed is kept for a while, to see who still uses it: its return cannot be measured here.
+          ...['--testNamePattern', '^(?!.*memory that nobody frees)'],
         ],
         {
           cwd: join(root, 'packages', 'kernels'),
