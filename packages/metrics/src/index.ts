@@ -1,3 +1,4 @@
+export { formatCsv } from './csv.js';
 export {
   type DissectedUnit,
   type Dissection,

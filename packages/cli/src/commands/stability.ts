@@ -11,6 +11,7 @@ import {
   streamObjects,
 } from '@unitscope/data';
 import {
+  formatCsv,
   INSTABILITY_PROTOCOLS,
   type InstabilityProtocol,
   LocationInstability,
@@ -253,11 +254,7 @@ function describe({
 
 /** One line for each filter: its category, its instability and that of each landmark, empty where there is none. */
 function formatFilters({ filters, landmarks }: LocationInstabilityResult): string {
-  const cell = (value: string | number) => {
-    const text = Number.isNaN(value) ? '' : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
   const header = ['filter', 'category', 'instability', ...landmarks.map(({ name }) => name)];
   const rows = filters.map((each) => [each.filter, each.category, each.instability, ...each.landmarks]);
-  return [header, ...rows].map((row) => `${row.map(cell).join(',')}\n`).join('');
+  return formatCsv([header, ...rows]);
 }

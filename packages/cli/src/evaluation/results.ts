@@ -1,5 +1,5 @@
 import type { DataSet } from '@unitscope/data';
-import type { MeasureMean, MethodTruth } from '@unitscope/metrics';
+import { formatCsv, type MeasureMean, type MethodTruth } from '@unitscope/metrics';
 import { formatTable } from '../table.js';
 import type { MEASURES } from './judge.js';
 
@@ -44,13 +44,9 @@ export function summaryOf(truths: readonly MethodTruth[]) {
 
 /** One line for each method and picture, empty where a picture does not give a measure. */
 export function formatRows(truths: readonly MethodTruth[], { examples }: DataSet): string {
-  const cell = (value: string | number) => {
-    const text = Number.isNaN(value) ? '' : String(value);
-    return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-  };
   const header = ['method', 'picture', ...(truths[0]?.measures ?? []).map(({ measure }) => measure)];
   const rows = truths.flatMap((truth) =>
     truth.rows.map(({ method, picture, values }) => [method, examples[picture]!.id, ...Array.from(values)]),
   );
-  return [header, ...rows].map((row) => `${row.map(cell).join(',')}\n`).join('');
+  return formatCsv([header, ...rows]);
 }

@@ -1,3 +1,4 @@
+import { formatCsv } from '../csv.js';
 import type { DissectedUnit, Match } from './dissection.js';
 
 /**
@@ -24,15 +25,10 @@ export function formatTally(units: readonly DissectedUnit[], categories: readonl
       cellsOf(perCategory.find(({ label }) => label.category === category)),
     ),
   ]);
-  return [header, ...rows].map((row) => `${row.map(quote).join(',')}\n`).join('');
+  return formatCsv([header, ...rows]);
 }
 
 function cellsOf(match: Match | undefined): (string | number)[] {
   if (match === undefined) return ['', '', '', '', ''];
   return [match.label.name, match.labelPixels, match.area, match.intersection, match.iou];
-}
-
-function quote(cell: string | number): string {
-  const text = String(cell);
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
