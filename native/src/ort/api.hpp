@@ -65,13 +65,21 @@ enum ElementType : int {
   kBfloat16 = 16,
 };
 
-enum OpAttrType : int { kAttrInt = 1, kAttrInts = 2, kAttrFloat = 3, kAttrFloats = 4, kAttrString = 5, kAttrStrings = 6 };
+enum OpAttrType : int {
+  kAttrInt = 1,
+  kAttrInts = 2,
+  kAttrFloat = 3,
+  kAttrFloats = 4,
+  kAttrString = 5,
+  kAttrStrings = 6,
+};
 
 enum Characteristic : int { kRequired = 0, kOptional = 1, kVariadic = 2 };
 
+struct Api;
+
 /// An operator as ONNX Runtime calls it. `version` says up to which member ONNX Runtime reads; the versions are
 /// those of the member that first needs them. Members beyond `version` may be NULL.
-struct Api;
 struct CustomOp {
   std::uint32_t version;
 
