@@ -182,7 +182,7 @@ std::string text_in(const Napi::Object& from, const char* name) {
 }
 
 std::shared_ptr<ort::LoadedSession> session_in(const Napi::Object& from) {
-  const std::shared_ptr<ort::LoadedSession> session = handle_in<OpenSession>(from, "session", kSessionTag)->session;
+  std::shared_ptr<ort::LoadedSession> session = handle_in<OpenSession>(from, "session", kSessionTag)->session;
   if (session != nullptr) return session;
   throw make_error(from.Env(), US_INVALID_ARGUMENT, "the session has been released");
 }
