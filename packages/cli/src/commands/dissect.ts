@@ -44,7 +44,7 @@ import {
 import { requireSameRun, type Shard, WHOLE } from '../passes/identity.js';
 import { requireResumable } from '../passes/saved-pass.js';
 import { createProgress } from '../progress.js';
-import type { Surroundings } from '../streams.js';
+import type { Streams, Surroundings } from '../streams.js';
 
 interface DissectOptions extends RunOptions {
   readonly out: string;
@@ -153,7 +153,7 @@ async function runDissect(
 ): Promise<void> {
   requireSense(modelPath, options);
   const parameters = dissectionParameters(options);
-  const source = await openSource(modelPath, options);
+  const source = await openSource(modelPath, options, streams);
   let cache: ActivationCache | undefined;
   try {
     const identity = identityOf(source, parameters);
@@ -269,7 +269,11 @@ function requireSameThresholds(pass: CountPass, thresholds: Float64Array, folder
   );
 }
 
-async function openSource(modelPath: string | undefined, options: DissectOptions): Promise<DissectionSource> {
+async function openSource(
+  modelPath: string | undefined,
+  options: DissectOptions,
+  streams: Streams,
+): Promise<DissectionSource> {
   const { activations, pixelLabels, imageLabels, categories, field, input } = options;
   if (activations !== undefined && pixelLabels !== undefined && categories !== undefined) {
     const files = { activations, pixelLabels, ...(imageLabels === undefined ? {} : { imageLabels }) };
@@ -287,7 +291,7 @@ async function openSource(modelPath: string | undefined, options: DissectOptions
       subject: data,
     });
   const preprocessing = await readPreprocessing(preprocess);
-  const model = await loadModel(modelPath ?? '', options);
+  const model = await loadModel(modelPath ?? '', options, streams);
   try {
     return openNetworkSource(model, dataSet, {
       layer,

@@ -99,7 +99,7 @@ async function runStability(
       },
     );
   }
-  const model = await loadModel(modelPath, options);
+  const model = await loadModel(modelPath, options, streams);
   try {
     const layer = model.layer(options.layer);
     const measured = measureOf(model, layer, dataSet, options.protocol);

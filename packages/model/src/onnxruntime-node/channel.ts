@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { abortedError, type TensorData, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { failureError } from '../failures.js';
 import { BufferPool } from './buffers.js';
 import { type Answer, BUSY, type NamedTensor, type Request, STOP, type WorkerData } from './protocol.js';
 
@@ -106,7 +107,7 @@ export class Channel {
     this.#waiting.delete(answer.id);
     if (--this.#owed === 0) this.#worker.unref();
     if ('failure' in answer) {
-      waiting?.reject(new UnitscopeError(answer.failure.code, answer.failure.message));
+      waiting?.reject(failureError(answer.failure));
     } else {
       waiting?.resolve(answer.outputs);
     }

@@ -1,4 +1,14 @@
-import type { Failure } from './protocol.js';
+import { type ErrorCode, UnitscopeError } from '@unitscope/tensor';
+
+/** What went wrong in ONNX Runtime, as plain data that can travel to another thread. */
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+export function failureError({ code, message }: Failure, cause?: unknown): UnitscopeError {
+  return new UnitscopeError(code, message, { cause });
+}
 
 // ONNX Runtime answers with text only. Its wording has been the same over many versions; what is not recognised keeps
 // its own words.
