@@ -99,7 +99,9 @@ export async function listEngines(options: EngineOptions = {}): Promise<EngineSt
 async function statusOf(name: string, options: EngineOptions): Promise<EngineStatus> {
   let engine: Engine;
   try {
-    engine = await openEngine(name, options);
+    const choice =
+      name === 'native' ? await chooseNative(options, openRuntime) : await chooseEngine(name, options);
+    engine = choice.open();
   } catch (cause) {
     return { name, available: false, versions: {}, lowerings: [], block: undefined, reason: lineOf(cause) };
   }
