@@ -106,8 +106,6 @@ ${formatTable(undefined, summaries)}
 Examples:
   All methods side by side, for the class each picture is taken for:
     unitscope explain net.onnx cat.jpg dog.jpg --method all --classes classes.txt --png maps.png
-  How the gradient is computed, without computing it:
-    unitscope explain net.onnx --method gradient --plan
   What the strongest place of unit 12 in the last convolution sees, as numbers:
     unitscope explain net.onnx cat.jpg --layer last-conv --unit 12 --method deconvnet --raw unit.npy`,
   );
