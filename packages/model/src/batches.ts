@@ -50,9 +50,9 @@ export async function checkBatch(
   });
   if (sizeOf(batch.dims) !== batch.data.length) throw bad(`${shown} with ${batch.data.length} elements`);
   for (let start = 0; start < batch.data.length; start += CHECKED_AT_ONCE) {
+    if (start > 0) await nextTurn();
     const index = indexOfNonFinite(batch.data.subarray(start, start + CHECKED_AT_ONCE));
     if (index >= 0) throw bad(`${batch.data[start + index]} at element ${start + index} of ${shown}`);
-    await nextTurn();
   }
 }
 
