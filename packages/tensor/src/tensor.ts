@@ -109,25 +109,33 @@ export function concatBatch(parts: readonly Tensor[]): Tensor {
 
 /** The flat index of the first element that is NaN or infinite, or -1. */
 export function indexOfNonFinite(data: Float32Array | Float64Array): number {
-  return areFinite(data) ? -1 : data.findIndex((value) => !Number.isFinite(value));
+  const sum = data instanceof Float32Array ? sumOf(data) : sumOfDifferences(data);
+  return Number.isFinite(sum) ? -1 : data.findIndex((value) => !Number.isFinite(value));
 }
 
 /**
- * Whether all are finite, in one pass without branches. A sum in double precision of float32 values, fewer than 2^896,
- * cannot overflow, so it is finite exactly when they all are; of float64 values the differences x - x are summed, which
- * are 0 exactly when x is finite. Four sums at a time do not wait for each other.
+ * In double precision, where no sum of fewer than 2^896 float32 values overflows: it is finite exactly when they all
+ * are. Four sums at a time do not wait for each other.
  */
-function areFinite(data: Float32Array | Float64Array): boolean {
-  let [a, b, c, d] = [0, 0, 0, 0];
-  let i = 0;
-  if (data instanceof Float32Array) {
-    for (; i + 3 < data.length; i += 4) {
-      a += data[i]!;
-      b += data[i + 1]!;
-      c += data[i + 2]!;
-      d += data[i + 3]!;
-    }
+function sumOf(data: Float32Array): number {
+  const whole = data.length - (data.length % 4);
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let i = 0; i < whole; i += 4) {
+    a += data[i]!;
+    b += data[i + 1]!;
+    c += data[i + 2]!;
+    d += data[i + 3]!;
   }
-  for (; i < data.length; i++) a += data[i]! - data[i]!;
-  return Number.isFinite(a + b + c + d);
+  for (let i = whole; i < data.length; i++) a += data[i]!;
+  return a + b + c + d;
+}
+
+/** Of x - x, which is 0 where x is finite and NaN elsewhere. */
+function sumOfDifferences(data: Float64Array): number {
+  let sum = 0;
+  for (let i = 0; i < data.length; i++) sum += data[i]! - data[i]!;
+  return sum;
 }
