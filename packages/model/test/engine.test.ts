@@ -108,17 +108,14 @@ describe.each(ENGINES)('%s', (name) => {
     const missing = await failureOf(session.run({}));
     expect([missing.code, missing.message]).toEqual([
       'bad-input',
-      'tiny.onnx: the input "picture" is not fed',
+      expect.stringMatching(/picture.* is missing/),
     ]);
     const rank = await failureOf(session.run({ picture: ones([3, 8, 8]) }));
     expect([rank.code, rank.message.includes('Invalid rank')]).toEqual(['bad-input', true]);
     const type = await failureOf(
       session.run({ picture: { dims: [1, 3, 8, 8], data: new Float64Array(192) } }),
     );
-    expect([type.code, type.message]).toEqual([
-      'bad-input',
-      'tiny.onnx: the input "picture" takes float32 in a Float32Array, got Float64Array',
-    ]);
+    expect([type.code, type.message]).toEqual(['bad-input', expect.stringMatching(/float32.* Float32Array/)]);
     expect((await session.run({ picture: ones([1, 3, 8, 8]) }))['fc:out']!.dims).toEqual([1, 5]);
     await session.release();
   });

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { loadFailure, runFailure } from '../src/failures.js';
+import { loadFailure, runFailure } from '../src/onnxruntime-node/failures.js';
 
 describe('failures of ONNX Runtime', () => {
   it('names the node a run failed at, without the place in the sources', () => {

@@ -4,7 +4,6 @@ import { FakeRuntime } from './support/fake-runtime.js';
 import { shiftNetwork } from './support/networks.js';
 
 const feeds = { x: { dims: [1, 1, 2, 2], data: new Float32Array(4) } };
-const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('what the engine native keeps in order', () => {
   let runtime: FakeRuntime;
@@ -12,18 +11,6 @@ describe('what the engine native keeps in order', () => {
   beforeEach(() => {
     runtime = new FakeRuntime();
     engine = new NativeEngine(runtime);
-  });
-
-  it('releases a session after its runs', async () => {
-    const session = await engine.load(shiftNetwork(1));
-    const run = session.run(feeds);
-    const released = session.release();
-    await turn();
-    expect(runtime.sessions[0]!.isReleased).toBe(false);
-    runtime.sessions[0]!.end();
-    expect(await run).toEqual({ 'add:out': feeds.x });
-    await released;
-    expect(runtime.sessions[0]!.isReleased).toBe(true);
   });
 
   it('ends the runs under way when it is closed', async () => {

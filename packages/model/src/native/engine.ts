@@ -2,7 +2,6 @@ import type { OnnxRuntime } from '@unitscope/kernels/runtime';
 import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
 import type { Engine, LoadOptions, ProfiledSession, Session } from '../engine.js';
-import { failureError, loadFailure } from '../failures.js';
 import type { Lowering } from '../lowering.js';
 import { NativeSession } from './session.js';
 
@@ -62,18 +61,13 @@ export class NativeEngine implements Engine {
     { label = graph.name || 'the network' }: LoadOptions,
   ): Promise<NativeSession> {
     const { bytes: model, externalData } = encodeForRuntime(graph);
-    const loaded = await this.#runtime
-      .load(model, { label, externalData, ...(profile === undefined ? {} : { profile }) })
-      .catch((cause: unknown) => {
-        throw failureError(loadFailure(label, cause), cause);
-      });
-    const bytes = externalData.reduce((sum, { data }) => sum + data.byteLength, model.byteLength);
-    const session = new NativeSession(loaded, {
+    const loaded = await this.#runtime.load(model, {
       label,
-      bytes,
-      graph,
-      onRelease: () => this.#sessions.delete(session),
+      externalData,
+      ...(profile === undefined ? {} : { profile }),
     });
+    const bytes = externalData.reduce((sum, { data }) => sum + data.byteLength, model.byteLength);
+    const session = new NativeSession(loaded, bytes, () => this.#sessions.delete(session));
     this.#sessions.add(session);
     if (this.#closed) await session.release();
     this.#requireOpen();

@@ -2,7 +2,6 @@ import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { abortedError, type TensorData, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
-import { failureError } from '../failures.js';
 import { BufferPool } from './buffers.js';
 import { type Answer, BUSY, type NamedTensor, type Request, STOP, type WorkerData } from './protocol.js';
 
@@ -107,7 +106,7 @@ export class Channel {
     this.#waiting.delete(answer.id);
     if (--this.#owed === 0) this.#worker.unref();
     if ('failure' in answer) {
-      waiting?.reject(failureError(answer.failure));
+      waiting?.reject(new UnitscopeError(answer.failure.code, answer.failure.message));
     } else {
       waiting?.resolve(answer.outputs);
     }

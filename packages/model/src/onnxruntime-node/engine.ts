@@ -1,9 +1,8 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { encodeForRuntime, type Graph, type ValueInfo } from '@unitscope/onnx';
+import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { type Tensor, type TensorData, throwIfAborted, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { Engine, LoadOptions, RunOptions, Session, Tensors } from '../engine.js';
-import { fedInputs, requireFeeds } from '../feeds.js';
 import type { Lowering } from '../lowering.js';
 import { Channel } from './channel.js';
 
@@ -28,19 +27,18 @@ export class OnnxruntimeNodeEngine implements Engine {
     const externalData = weights.map(({ path, data }) => ({ path, data: data.slice() }));
     const bytes = externalData.reduce((sum, { data }) => sum + data.byteLength, model.byteLength);
     const session = ++this.#sessions;
-    const label = options.label ?? (graph.name === '' ? 'the network' : graph.name);
     await channel.send(
       {
         kind: 'load',
         session,
-        label,
+        label: options.label ?? (graph.name === '' ? 'the network' : graph.name),
         model,
         externalData,
         threads: options.threads ?? availableParallelism(),
       },
       { transfer: [model, ...externalData.map(({ data }) => data)].map(bufferOf) },
     );
-    return new WorkerSession(channel, session, { label, bytes, graph });
+    return new WorkerSession(channel, session, bytes, graph);
   }
 
   async close(): Promise<void> {
@@ -49,27 +47,17 @@ export class OnnxruntimeNodeEngine implements Engine {
   }
 }
 
-interface WorkerSessionOptions {
-  readonly label: string;
-  readonly bytes: number;
-  readonly graph: Graph;
-}
-
 class WorkerSession implements Session {
   readonly bytes: number;
   readonly #channel: Channel;
   readonly #session: number;
-  readonly #label: string;
-  readonly #inputs: readonly ValueInfo[];
   readonly #outputs: readonly string[];
   #released: Promise<void> | undefined;
 
-  constructor(channel: Channel, session: number, { label, bytes, graph }: WorkerSessionOptions) {
+  constructor(channel: Channel, session: number, bytes: number, graph: Graph) {
     this.#channel = channel;
     this.#session = session;
-    this.#label = label;
     this.bytes = bytes;
-    this.#inputs = fedInputs(graph);
     this.#outputs = graph.outputs.map((output) => output.name);
   }
 
@@ -82,7 +70,6 @@ class WorkerSession implements Session {
     if (this.#released !== undefined) {
       throw new UnitscopeError('backend', 'the session has been released; load the graph again');
     }
-    requireFeeds(this.#label, this.#inputs, feeds);
     const copies = Object.entries(feeds).map(([name, { dims, data }]) => ({
       name,
       dims: [...dims],

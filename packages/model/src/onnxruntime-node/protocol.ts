@@ -1,5 +1,4 @@
-import type { TensorData } from '@unitscope/tensor';
-import type { Failure } from '../failures.js';
+import type { ErrorCode, TensorData } from '@unitscope/tensor';
 
 /** Weights that lie beside the encoded graph, under the name the graph calls them by. */
 export interface ExternalData {
@@ -42,6 +41,11 @@ export type Answer =
       readonly returned: readonly ArrayBuffer[];
     }
   | { readonly id: number; readonly failure: Failure; readonly returned: readonly ArrayBuffer[] };
+
+export interface Failure {
+  readonly code: ErrorCode;
+  readonly message: string;
+}
 
 /**
  * Cells of the memory both threads see. `BUSY` is 1 while ONNX Runtime works; `STOP` is 1 once it must not begin

@@ -1,8 +1,16 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { TensorData } from '@unitscope/tensor';
 import { env, InferenceSession, Tensor } from 'onnxruntime-node';
-import { type Failure, loadFailure, runFailure } from '../failures.js';
-import { type Answer, BUSY, type NamedTensor, type Request, STOP, type WorkerData } from './protocol.js';
+import { loadFailure, runFailure } from './failures.js';
+import {
+  type Answer,
+  BUSY,
+  type Failure,
+  type NamedTensor,
+  type Request,
+  STOP,
+  type WorkerData,
+} from './protocol.js';
 
 // The thread in which ONNX Runtime runs: its run() blocks the thread that calls it. Requests are answered one by one,
 // in their order.

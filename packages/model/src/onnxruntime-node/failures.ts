@@ -1,14 +1,4 @@
-import { type ErrorCode, UnitscopeError } from '@unitscope/tensor';
-
-/** What went wrong in ONNX Runtime, as plain data that can travel to another thread. */
-export interface Failure {
-  readonly code: ErrorCode;
-  readonly message: string;
-}
-
-export function failureError({ code, message }: Failure, cause?: unknown): UnitscopeError {
-  return new UnitscopeError(code, message, { cause });
-}
+import type { Failure } from './protocol.js';
 
 // ONNX Runtime answers with text only. Its wording has been the same over many versions; what is not recognised keeps
 // its own words.
