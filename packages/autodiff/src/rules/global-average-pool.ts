@@ -1,3 +1,5 @@
+import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import { globalAveragePoolGrad } from '../operators/global-average-pool-grad.js';
 import type { Rule } from '../rule.js';
 
 /** GlobalAveragePool: every position gets the signal divided by the number of positions. */
@@ -8,10 +10,14 @@ export const globalAveragePool = {
     backward: (context) => {
       const signal = context.signal(0);
       if (signal === undefined || !context.needs(0)) return [];
+      const x = context.node.inputs[0]!;
+      // The forms in standard operators need every size.
+      const sizes = context.sizes(x, 2);
+      if (sizes.length === 2) {
+        return [context.emit(globalAveragePoolGrad.operator, [signal, x], {}, { domain: UNITSCOPE_DOMAIN })];
+      }
       const { builder } = context;
-      const sizes = context.sizes(context.node.inputs[0]!, 2);
       const count = sizes.reduce((product, size) => product * size, 1);
-      // Divided while it is small; Expand keeps batch and channels as they are.
       const share = context.emit('Mul', [signal, builder.floats(1 / count)]);
       return [context.emit('Expand', [share, builder.ints([1, 1, ...sizes])])];
     },
