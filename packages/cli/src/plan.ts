@@ -43,7 +43,12 @@ export function describePlan({ method, samples, nodes }: Plan, engine: EngineRec
   const { name, lowering, block } = engine;
   const made = block === undefined ? lowering : `${lowering} in ${block}s`;
   const isTimed = samples !== undefined;
-  const header = ['  node', 'operator', 'rule', 'lowering', 'layout', ...(isTimed ? ['ms'] : [])];
+  const hasFused = nodes.some(({ fused }) => fused !== undefined);
+  const header = [
+    ...['  node', 'operator', 'rule', 'lowering', 'layout'],
+    ...(isTimed ? ['      ms'] : []),
+    ...(hasFused ? ['fused into it'] : []),
+  ];
   const rows = nodes.map((node) => [
     `  ${node.node}`,
     node.operator,
@@ -51,6 +56,7 @@ export function describePlan({ method, samples, nodes }: Plan, engine: EngineRec
     node.lowering,
     node.layout,
     ...(isTimed ? [node.milliseconds === undefined ? '' : node.milliseconds.toFixed(3).padStart(8)] : []),
+    ...(hasFused ? [node.fused ?? ''] : []),
   ]);
   const total = nodes.reduce((sum, { milliseconds = 0 }) => sum + milliseconds, 0);
   const times = isTimed ? `\n  ${total.toFixed(1)} ms in all, for ${samples} of the batch` : timeless(name);

@@ -26,9 +26,9 @@ describe('explain --plan', () => {
     expect(out).toMatch(/^plan of guided-backprop: engine onnxruntime-node, lowering portable$/m);
     expect(out).toMatch(/^plan of gradient: /m);
     for (const node of layers)
-      expect(out).toMatch(new RegExp(`^ {2}${node} +\\w+ +\\S+ +portable +plain$`, 'm'));
-    expect(out).toMatch(/^ {2}act +Relu +relu\.guided\S* +portable +plain$/m);
-    expect(out).toMatch(/^ {2}grad\/act\/ReluGrad\/Mul +Mul +relu\.guided\S* +portable +plain$/m);
+      expect(out).toMatch(new RegExp(`^ {2}${node} +\\w+ +\\S+ +portable +nchw$`, 'm'));
+    expect(out).toMatch(/^ {2}act +Relu +relu\.guided\S* +portable +nchw$/m);
+    expect(out).toMatch(/^ {2}grad\/act\/ReluGrad\/Mul +Mul +relu\.guided\S* +portable +nchw$/m);
     expect(out).toMatch(/^ {2}no times: the engine onnxruntime-node keeps none/m);
   });
 
@@ -48,7 +48,7 @@ describe('explain --plan', () => {
     const { samples, nodes } = explanations[0].plan;
     expect(samples).toBe(4);
     const own = nodes.find(({ node }: Node) => node === 'grad/pool/MaxPoolGrad');
-    expect(own).toMatchObject({ operator: 'unitscope::MaxPoolGrad', lowering: 'native', layout: 'plain' });
+    expect(own).toMatchObject({ operator: 'unitscope::MaxPoolGrad', lowering: 'native', layout: 'nchw' });
     expect(own.milliseconds).toBeGreaterThan(0);
     const { out } = await unitscope([...args, '--method', 'gradient']);
     expect(out).toMatch(/^ {2}grad\/pool\/MaxPoolGrad +unitscope::MaxPoolGrad .* \d+\.\d{3}$/m);

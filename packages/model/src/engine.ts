@@ -1,6 +1,6 @@
+import type { Lowering } from '@unitscope/autodiff';
 import type { Graph } from '@unitscope/onnx';
 import type { Tensor, TensorData } from '@unitscope/tensor';
-import type { Lowering } from './lowering.js';
 
 export type Tensors = Readonly<Record<string, Tensor<TensorData>>>;
 

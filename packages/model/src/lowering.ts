@@ -1,18 +1,8 @@
+import type { Lowering } from '@unitscope/autodiff';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { Engine } from './engine.js';
 
-/**
- * The operators a backward graph is made of.
- *
- * - `portable`: standard ones, which any ONNX Runtime runs
- * - `native`: those of the domain `unitscope` besides, which need the engine `native`
- * - `blocked`: the same over maps whose channels lie in blocks of 8 or 16, ONNX Runtime's own fast layout
- */
-export type Lowering =
-  | 'portable'
-  | { readonly kind: 'native' }
-  | { readonly kind: 'blocked'; readonly block: 8 | 16 };
-
+/** A lowering without its block: `portable`, `native` or `blocked`, see `Lowering` of @unitscope/autodiff. */
 export type LoweringName = 'portable' | 'native' | 'blocked';
 
 /** What can be asked for as a lowering. */

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { gradient } from '@unitscope/autodiff';
+import { gradient, type Lowering } from '@unitscope/autodiff';
 import {
   cutGraph,
   type Dim,
@@ -15,7 +15,7 @@ import { sizeOf, type Tensor, type TensorData, throwIfAborted, UnitscopeError } 
 import { checkBatch, float32Of, type Progress } from './batches.js';
 import type { Engine } from './engine.js';
 import { findLayer, type Layer, layersOf } from './layers.js';
-import { blockOf, chooseLowering, type Lowering, type LoweringName, nameOfLowering } from './lowering.js';
+import { blockOf, chooseLowering, type LoweringName, nameOfLowering } from './lowering.js';
 import { Pullback, type PullbackObjective, type PullbackOptions } from './pullback.js';
 import { Runner } from './runner.js';
 import type { Prepared } from './session-cache.js';

@@ -1,5 +1,4 @@
-import { type CompiledPullback, UNITSCOPE_DOMAIN } from '@unitscope/autodiff';
-import type { Node } from '@unitscope/onnx';
+import { type CompiledPullback, type PlacedNode, UNITSCOPE_DOMAIN } from '@unitscope/autodiff';
 import type { LoweringName } from './lowering.js';
 
 /** How one node of a forward and backward pass is run. */
@@ -11,8 +10,10 @@ export interface PlanNode {
   readonly rule: string | undefined;
   /** Whether the operator is a standard one, one of unitscope's, or one of ONNX Runtime's blocked layout. */
   readonly lowering: LoweringName;
-  /** How the map it makes lies in memory: its channels in blocks, or as ONNX says. */
-  readonly layout: 'NCHWc' | 'plain';
+  /** How the map it makes lies in memory: as ONNX says, or with its channels in blocks. */
+  readonly layout: PlacedNode['layout'];
+  /** Names of the nodes whose work it does too. */
+  readonly fused?: string;
   /**
    * Time of one run; of a profile only. Absent there for what ONNX Runtime has made part of another node, or computed
    * when it loaded the graph.
@@ -31,49 +32,22 @@ const BLOCKED_DOMAIN = 'com.microsoft.nchwc';
 /** What ONNX Runtime appends to the name of the value a node makes, when it moves the node to the blocked layout. */
 const BLOCKED_SUFFIX = '_nchwc';
 
-/** Operators that take memory as it lies. */
-const ANY_LAYOUT: ReadonlySet<string> = new Set([
-  ...[
-    'Relu',
-    'LeakyRelu',
-    'Clip',
-    'Sigmoid',
-    'HardSigmoid',
-    'HardSwish',
-    'Tanh',
-    'Elu',
-    'Softplus',
-    'Neg',
-    'Abs',
-  ],
-  ...['Add', 'Sum', 'Sub', 'Mul', 'Div', 'Max', 'Min', 'Concat', 'Split'],
-  ...['ReluGrad', 'SplitReluGrad'],
-]);
-
 /** The nodes of a compiled graph in the order they are in, without times. */
-export function planOf({ graph, plan }: CompiledPullback): PlanNode[] {
+export function planOf({ plan, placement }: CompiledPullback): PlanNode[] {
   const rules = new Map(plan.map(({ node, rule }) => [node, rule]));
-  const blocked = new Set<string>();
-  return graph.nodes.map((node) => {
-    const isBlocked = makesBlocks(node, blocked);
-    if (isBlocked) for (const output of node.outputs) blocked.add(output);
-    const name = node.name || node.outputs[0] || node.operator;
-    return {
-      node: name,
-      operator: node.domain === '' ? node.operator : `${node.domain}::${node.operator}`,
-      rule: ruleOf(name, rules),
-      lowering:
-        node.domain === UNITSCOPE_DOMAIN ? 'native' : node.domain === BLOCKED_DOMAIN ? 'blocked' : 'portable',
-      layout: isBlocked ? 'NCHWc' : 'plain',
-    };
-  });
+  return placement.map(({ node, operator, layout, fused }) => ({
+    node,
+    operator,
+    rule: ruleOf(node, rules),
+    lowering: loweringOf(operator),
+    layout,
+    ...(fused === undefined ? {} : { fused }),
+  }));
 }
 
-function makesBlocks({ domain, operator, inputs, attributes }: Node, blocked: ReadonlySet<string>): boolean {
-  if (domain === BLOCKED_DOMAIN) return operator !== 'ReorderOutput';
-  const block = attributes.get('block');
-  if (domain === UNITSCOPE_DOMAIN && block?.kind === 'int') return block.value > 1;
-  return ANY_LAYOUT.has(operator) && inputs.some((input) => blocked.has(input));
+function loweringOf(operator: string): LoweringName {
+  if (operator.startsWith(`${UNITSCOPE_DOMAIN}::`)) return 'native';
+  return operator.startsWith(`${BLOCKED_DOMAIN}::`) ? 'blocked' : 'portable';
 }
 
 /** Backward nodes are named `grad/<node>/...` after the node of the forward pass that they belong to. */
@@ -113,7 +87,7 @@ export function withTimes(
     const place =
       places.get(name) ?? (isMoved ? places.get(name.slice(0, -BLOCKED_SUFFIX.length)) : undefined);
     const milliseconds = millisecondsOf(microseconds, runs);
-    const layout = isMoved ? { layout: 'NCHWc' as const } : {};
+    const layout = isMoved ? { layout: 'blocked' as const } : {};
     if (place !== undefined) {
       const before = timed[place]!;
       timed[place] = {
@@ -127,7 +101,7 @@ export function withTimes(
         operator,
         rule: undefined,
         lowering: isMoved || operator.startsWith('Reorder') ? 'blocked' : 'portable',
-        layout: isMoved || operator === 'ReorderInput' ? 'NCHWc' : 'plain',
+        layout: isMoved || operator === 'ReorderInput' ? 'blocked' : 'nchw',
         milliseconds,
       });
     }

@@ -236,7 +236,7 @@ export class Pullback {
       composite: this.#composite,
       outputs: [...new Set(this.#outputs.values())],
       softmax: this.#softmax,
-      lowering: runner.lowering === 'portable' ? 'portable' : 'native',
+      lowering: runner.lowering,
       inputDims: inputs,
     });
     return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), this.#objective.value) };

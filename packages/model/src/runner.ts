@@ -1,11 +1,11 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Lowering } from '@unitscope/autodiff';
 import type { Dim, Graph, ValueInfo } from '@unitscope/onnx';
 import { type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
 import { chunkingFor, type Progress, runInChunks } from './batches.js';
 import type { LoadOptions, RunOptions, Tensors } from './engine.js';
-import type { Lowering } from './lowering.js';
 import type { Prepared } from './session-cache.js';
 import type { SharedEngine } from './shared-engine.js';
 

@@ -1,10 +1,10 @@
-import { compile, gradient } from '@unitscope/autodiff';
+import { compile, gradient, type Lowering } from '@unitscope/autodiff';
 import { emptyGraph, type Graph, GraphBuilder } from '@unitscope/onnx';
 import { describe, expect, it } from 'vitest';
 import { planOf, readProfile, withTimes } from '../src/plan.js';
 import { tinyNetwork } from './support/networks.js';
 
-const compiledTiny = (lowering: 'portable' | 'native') =>
+const compiledTiny = (lowering: Lowering) =>
   compile(tinyNetwork(), {
     objective: { kind: 'class', value: 'fc:out' },
     wrt: ['picture'],
@@ -15,29 +15,31 @@ const compiledTiny = (lowering: 'portable' | 'native') =>
 const compiledFrom = (graph: Graph, rules: Readonly<Record<string, string>> = {}) => ({
   ...compiledTiny('portable'),
   graph,
+  placement: graph.nodes.map(({ name, operator }) => ({ node: name, operator, layout: 'nchw' as const })),
   plan: Object.entries(rules).map(([node, rule]) => ({ node, operator: '', rule })),
 });
 
 describe('planOf', () => {
   it('names every node of both passes, and the rules of the backward pass', () => {
-    const compiled = compiledTiny('native');
+    const compiled = compiledTiny({ kind: 'native' });
     const nodes = planOf(compiled);
     expect(nodes.map(({ node }) => node)).toEqual(compiled.graph.nodes.map(({ name }) => name));
     const find = (name: string) => nodes.find(({ node }) => node === name);
-    const rule = compiled.plan.find(({ node }) => node === 'relu')!.rule;
+    const ruleOf = (name: string) => compiled.plan.find(({ node }) => node === name)!.rule;
     expect(find('relu')).toEqual({
       node: 'relu',
       operator: 'Relu',
-      rule,
+      rule: ruleOf('relu'),
       lowering: 'portable',
-      layout: 'plain',
+      layout: 'nchw',
     });
-    expect(find('grad/relu/ReluGrad')).toEqual({
-      node: 'grad/relu/ReluGrad',
-      operator: 'unitscope::ReluGrad',
-      rule,
+    expect(find('grad/pool/MaxPoolGrad')).toEqual({
+      node: 'grad/pool/MaxPoolGrad',
+      operator: 'unitscope::MaxPoolGrad',
+      rule: ruleOf('pool'),
       lowering: 'native',
-      layout: 'plain',
+      layout: 'nchw',
+      fused: 'grad/relu/ReluGrad',
     });
     expect(find('objective/Mul')?.rule).toBeUndefined();
     expect(planOf(compiledTiny('portable')).every(({ lowering }) => lowering === 'portable')).toBe(true);
@@ -52,33 +54,12 @@ describe('planOf', () => {
     expect(planOf(compiled).map(({ rule }) => rule)).toEqual(['inner', 'outer', undefined, undefined]);
   });
 
-  it('follows the blocked layout from reorder to reorder', () => {
-    const builder = new GraphBuilder(emptyGraph('blocks', 18));
-    const nchwc = { domain: 'com.microsoft.nchwc' };
-    const x = builder.input({ name: 'x', type: 'float32', dims: ['N', 8, 4, 4] });
-    const blocked = builder.node('ReorderInput', [x], {}, { ...nchwc, name: 'in' });
-    const pooled = builder.node('MaxPool', [blocked], {}, { ...nchwc, name: 'pool' });
-    const bent = builder.node('Relu', [pooled], {}, { name: 'bent' });
-    const signal = builder.node(
-      'MaxPoolGrad',
-      [blocked, pooled, bent],
-      { block: 8 },
-      { domain: 'unitscope', name: 'grad/pool/MaxPoolGrad' },
-    );
-    const plain = builder.node('ReorderOutput', [signal], {}, { ...nchwc, name: 'out' });
-    builder.node('Relu', [plain], {}, { name: 'plain' });
-    builder.node('ReduceSum', [bent], {}, { name: 'sum' });
-    const nodes = planOf(compiledFrom(builder.build(), { pool: 'max-pool.gradient' }));
-    expect(nodes.map(({ node, lowering, layout }) => [node, lowering, layout])).toEqual([
-      ['in', 'blocked', 'NCHWc'],
-      ['pool', 'blocked', 'NCHWc'],
-      ['bent', 'portable', 'NCHWc'],
-      ['grad/pool/MaxPoolGrad', 'native', 'NCHWc'],
-      ['out', 'blocked', 'plain'],
-      ['plain', 'portable', 'plain'],
-      ['sum', 'portable', 'plain'],
-    ]);
-    expect(nodes[3]!.rule).toBe('max-pool.gradient');
+  it('says what is of the blocked layout, and what was fused', () => {
+    const nodes = planOf(compiledTiny({ kind: 'blocked', block: 8 }));
+    expect(nodes.some(({ lowering }) => lowering === 'blocked')).toBe(true);
+    const pool = nodes.find(({ node }) => node === 'grad/pool/MaxPoolGrad');
+    expect(pool).toMatchObject({ lowering: 'native', layout: 'blocked' });
+    expect(nodes.some(({ fused }) => fused?.includes('ReluGrad'))).toBe(true);
   });
 });
 
@@ -119,13 +100,13 @@ describe('withTimes', () => {
       event('ReorderOutput_token_1', 'ReorderOutput', 6),
     ]);
     expect(withTimes(compiled, planOf(compiled), readProfile(profile), 2)).toEqual([
-      { node: 'conv', operator: 'Conv', rule: undefined, lowering: 'portable', layout: 'plain' },
+      { node: 'conv', operator: 'Conv', rule: undefined, lowering: 'portable', layout: 'nchw' },
       {
         node: 'relu',
         operator: 'Relu',
         rule: undefined,
         lowering: 'portable',
-        layout: 'NCHWc',
+        layout: 'blocked',
         milliseconds: 0.04,
       },
       {
@@ -133,7 +114,7 @@ describe('withTimes', () => {
         operator: 'ReorderOutput',
         rule: undefined,
         lowering: 'blocked',
-        layout: 'plain',
+        layout: 'nchw',
         milliseconds: 0.006,
       },
     ]);

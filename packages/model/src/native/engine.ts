@@ -1,8 +1,8 @@
+import type { Lowering } from '@unitscope/autodiff';
 import type { OnnxRuntime } from '@unitscope/kernels/runtime';
 import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
 import type { Engine, LoadOptions, ProfiledSession, Session } from '../engine.js';
-import type { Lowering } from '../lowering.js';
 import { NativeSession } from './session.js';
 
 /**

@@ -1,9 +1,9 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import type { Lowering } from '@unitscope/autodiff';
 import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { type Tensor, type TensorData, throwIfAborted, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { Engine, LoadOptions, RunOptions, Session, Tensors } from '../engine.js';
-import type { Lowering } from '../lowering.js';
 import { Channel } from './channel.js';
 
 /**
