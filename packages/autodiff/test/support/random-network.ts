@@ -18,7 +18,19 @@ export interface Step {
 const STEPS = [
   ...['conv', 'conv', 'conv', 'strided', 'depthwise', 'grouped', 'transposed', 'normalization', 'activation'],
   ...['activation', 'convRelu', 'convRelu', 'maxPool', 'averagePool', 'residual', 'residual', 'downsample'],
-  ...['branches', 'branches', 'gate', 'scalar', 'perChannel', 'map', 'product', 'repeat', 'slice'],
+  ...[
+    'branches',
+    'branches',
+    'gate',
+    'scalar',
+    'perChannel',
+    'map',
+    'product',
+    'repeat',
+    'slice',
+    'crop',
+    'pad',
+  ],
 ] as const;
 
 export const steps = fc.array(
@@ -64,7 +76,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
   const input = {
     name: 'input',
     type: 'float32',
-    dims: ['N', options.channels, options.size, options.size],
+    dims: ['N', options.channels, options.size, options.size + (options.seed % 3)],
   } as const;
   builder.input(input);
   let value: string = input.name;
@@ -76,7 +88,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     builder.node(operator, inputs, attributes);
 
   const convolve = (x: string, outputs: number, form: Partial<ConvForm> = {}): string => {
-    const { kernel = 1, stride = 1, pad = 0, dilation = 1, groups = 1, bias = false } = form;
+    const { kernel = 1, stride = 1, pad = 0, endPad = pad, dilation = 1, groups = 1, bias = false } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
@@ -85,7 +97,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
       kernel_shape: [kernel, kernel],
       strides: [stride, stride],
       dilations: [dilation, dilation],
-      pads: [pad, pad, pad, pad],
+      pads: [pad, pad, endPad, pad],
       group: groups,
     });
   };
@@ -103,17 +115,19 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     const outputs = CHANNELS[a % CHANNELS.length]!;
     const kernel = Math.min(size, 1 + (b % 3));
     const pad = c % kernel;
+    const endPad = Math.floor(c / 8) % kernel;
     switch (kind) {
       case 'conv': {
-        const dilation = kernel > 1 && (kernel - 1) * 2 + 1 <= size + 2 * pad && d % 4 === 0 ? 2 : 1;
-        value = convolve(value, outputs, { kernel, pad, dilation, bias: e % 2 === 0 });
+        const dilation =
+          kernel > 1 && (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) && d % 4 === 0 ? 2 : 1;
+        value = convolve(value, outputs, { kernel, pad, endPad, dilation, bias: e % 2 === 0 });
         break;
       }
       case 'convRelu':
         value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
         break;
       case 'strided': {
-        const form = { kernel, pad, stride: 2 + (d % 2), bias: e % 2 === 0 };
+        const form = { kernel, pad, endPad, stride: 2 + (d % 2), bias: e % 2 === 0 };
         value = convolve(value, outputs, form);
         if (numbers[5]! % 2 === 0) value = add('Relu', [value]);
         break;
@@ -151,8 +165,9 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         const pads = window > 1 ? c % 2 : 0;
         const stride = 1 + (d % 2);
         // ONNX Runtime infers a wrong size for a plain pool whose last window would start behind the input.
-        const last = Math.ceil((size + 2 * pads - window) / stride) * stride;
-        const ceil = e % 3 === 0 && last < size + pads ? 1 : 0;
+        const isInside = (along: number) =>
+          Math.ceil((along + 2 * pads - window) / stride) * stride < along + pads;
+        const ceil = e % 3 === 0 && dimsOf(value).slice(2).map(Number).every(isInside) ? 1 : 0;
         const attributes = {
           kernel_shape: [window, window],
           strides: [stride, stride],
@@ -233,6 +248,24 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
           nearest_mode: 'floor',
         });
         break;
+      case 'crop': {
+        if (size < 3) break;
+        const bounds =
+          a % 2 === 0
+            ? [
+                [1, 0],
+                [size, size - 1],
+                [2, 3],
+              ]
+            : [[0], [size], [2], [2]];
+        value = add('Slice', [value, ...bounds.map((values) => builder.ints(values))]);
+        break;
+      }
+      case 'pad': {
+        const around = [0, a % 2 === 0 ? 0 : 8, b % 2, 1, 0, 0, 1, c % 2];
+        value = add('Pad', [value, builder.ints(around)]);
+        break;
+      }
       case 'slice': {
         if (channels < 2) break;
         const start = channels > 8 ? 8 : 1;
@@ -258,6 +291,8 @@ interface ConvForm {
   readonly kernel: number;
   readonly stride: number;
   readonly pad: number;
+  /** Rows behind the end. */
+  readonly endPad: number;
   readonly dilation: number;
   readonly groups: number;
   readonly bias: boolean;

@@ -56,7 +56,7 @@ function rectified(rule: string, ceiling: number, y: number, signal: number): nu
     case 'guided':
       return active && signal > 0 ? signal : 0;
     case 'deconvnet':
-      return signal > 0 ? signal : 0;
+      return Math.max(signal, 0);
     default:
       throw new Error(`no rule ${rule}`);
   }
