@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { Model } from '@unitscope/model';
 import { Random } from '@unitscope/tensor';
 import { gradient, guidedBackprop } from '@unitscope/visualization';
-import { networks } from './networks.js';
+import { networks } from './networks/index.js';
 
 export interface MemoryResult {
   readonly bench: 'memory';
@@ -17,7 +17,7 @@ export interface MemoryResult {
 
 /** Resident memory over many explanations in one process, gradient and guided backpropagation in turn. */
 export async function benchMemory(net: string, explanations: number): Promise<MemoryResult> {
-  const model = await Model.load(networks[net]!());
+  const model = await Model.load(networks[net]!.build());
   const input = new Random(2).normalTensor([1, 3, 224, 224]);
   let [after50, highest, last] = [0, 0, 0];
   for (let i = 1; i <= explanations; i++) {
@@ -41,7 +41,7 @@ export interface EventLoopResult {
 
 /** How long the main thread is kept from other work while a batch is explained. */
 export async function benchEventLoop(net: string, batch: number, rounds: number): Promise<EventLoopResult> {
-  const model = await Model.load(networks[net]!());
+  const model = await Model.load(networks[net]!.build());
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
   await gradient(model, input);
   const longest: number[] = [];
