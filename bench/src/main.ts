@@ -7,7 +7,7 @@ import { Command, Option } from 'commander';
 import { benchDissect, DEFAULT_NETWORK } from './dissect.js';
 import { benchExplain } from './explain.js';
 import { allCorrect, benchKernels } from './kernels.js';
-import { networks } from './networks.js';
+import { networks } from './networks/index.js';
 import { plotKernels } from './plots/kernels.js';
 import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
@@ -22,7 +22,12 @@ program
   .command('explain')
   .description('forward and explanations of whole networks, beside ONNX Runtime, torch and Captum')
   .option('--nets <names>', Object.keys(networks).join(', '), list, Object.keys(networks))
-  .option('--batches <sizes>', 'batch sizes', numbers, [1, 16])
+  .option('--batches <sizes>', 'batch sizes (default: 1, and 16 or what the network has)', numbers)
+  .option('--ways <names>', 'engine/lowering', list, [
+    'onnxruntime-node/portable',
+    'native/native',
+    'native/blocked',
+  ])
   .option('--methods <names>', methods.map(({ name }) => name).join(', '), list, [
     'gradient',
     'guided-backprop',

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { type EngineRecord, Model } from '@unitscope/model';
 import { Random } from '@unitscope/tensor';
 import { gradient, guidedBackprop } from '@unitscope/visualization';
-import { networks } from './networks.js';
+import { networks } from './networks/index.js';
 
 export interface ProcessBenchOptions {
   readonly net: string;
@@ -32,7 +32,7 @@ export async function benchMemory(
   of: MemoryResult['of'],
   count: number,
 ): Promise<MemoryResult> {
-  const graph = networks[net]!();
+  const graph = networks[net]!.build();
   const input = new Random(2).normalTensor([1, 3, 224, 224]);
   const explainOnce = (model: Model, i: number) => (i % 2 === 0 ? gradient : guidedBackprop)(model, input);
   const model = await Model.load(graph, { engine });
@@ -70,7 +70,7 @@ export async function benchEventLoop(
   explanations: number,
   rounds: number,
 ): Promise<EventLoopResult> {
-  const model = await Model.load(networks[net]!(), { engine });
+  const model = await Model.load(networks[net]!.build(), { engine });
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
   await gradient(model, input);
   const longest: number[] = [];
