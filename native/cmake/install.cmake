@@ -11,6 +11,8 @@ install(TARGETS unitscope_static unitscope_shared EXPORT unitscope-targets
   RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}
   INCLUDES DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY ${US_INCLUDE_DIR}/unitscope DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+# A program names it to its ONNX Runtime.
+install(TARGETS unitscope_onnxruntime LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
 # It is loaded from the folder of the library that asks for it.
 if(US_HAS_CUDA)
   install(TARGETS unitscope_cuda LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

@@ -10,7 +10,9 @@ set(core_sources error pool2d thread_pool dispatch cuda_loader template_mask mut
 list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
 list(TRANSFORM core_sources APPEND .cpp)
 
-set(cpu_kernel_sources ${US_KERNELS} kernel_set)
+# The functions of src/cpu/signal_kernels.def.
+set(US_SIGNAL_KERNELS mask_signal split_signal spread_signal interleave_phases unpool_blocks)
+set(cpu_kernel_sources ${US_KERNELS} ${US_SIGNAL_KERNELS} kernel_set)
 list(TRANSFORM cpu_kernel_sources PREPEND ${US_SOURCE_DIR}/cpu/)
 list(TRANSFORM cpu_kernel_sources APPEND .cpp)
 

@@ -94,6 +94,9 @@ us_status synchronize(const us_execution* /*execution*/) { return US_OK; }
 #undef US_SIGNATURE
 
 }  // namespace
+
+const KernelSet* chosen_kernels() { return available() == US_OK ? choice().set : nullptr; }
+
 }  // namespace us::cpu
 
 namespace us {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "core/signal_work.hpp"
 #include "unitscope/backend.h"
 
 // The kernels are compiled once per instruction set, each time into a namespace of its own (US_ISA, set by the build).
@@ -16,7 +17,14 @@ struct KernelSet {
 #include "unitscope/kernels.def"
 #undef US_KERNEL
 #undef US_SIGNATURE
+#define US_SIGNAL_KERNEL(stem, Work) us_status (*stem)(const Work& work, std::int64_t begin, std::int64_t end);
+#include "cpu/signal_kernels.def"
+#undef US_SIGNAL_KERNEL
 };
+
+/// The kernels that this processor runs fastest, or those that UNITSCOPE_ISA names; NULL, and the reason kept as the
+/// error message, where it names what is not there.
+const KernelSet* chosen_kernels();
 
 #ifdef US_ISA
 namespace US_ISA {
@@ -25,6 +33,9 @@ namespace US_ISA {
 #include "unitscope/kernels.def"
 #undef US_KERNEL
 #undef US_SIGNATURE
+#define US_SIGNAL_KERNEL(stem, Work) us_status stem(const Work& work, std::int64_t begin, std::int64_t end);
+#include "cpu/signal_kernels.def"
+#undef US_SIGNAL_KERNEL
 }  // namespace US_ISA
 #endif
 

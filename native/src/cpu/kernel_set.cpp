@@ -8,6 +8,9 @@ const KernelSet kernel_set = {
 #define US_KERNEL(stem, NAME, SIGNATURE, ARGUMENTS) &stem,
 #include "unitscope/kernels.def"
 #undef US_KERNEL
+#define US_SIGNAL_KERNEL(stem, Work) &stem,
+#include "cpu/signal_kernels.def"
+#undef US_SIGNAL_KERNEL
 };
 
 }  // namespace us::cpu::US_ISA

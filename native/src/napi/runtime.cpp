@@ -43,7 +43,7 @@ std::shared_ptr<OpenRuntime> open_runtime(const OpenRequest& request) {
   const std::lock_guard lock(mutex);
   std::weak_ptr<OpenRuntime>& entry = known[request.library];
   if (auto open = entry.lock()) return open;
-  auto runtime = std::make_shared<const ort::Runtime>(request.library, request.threads, std::vector<const ort::CustomOp*>{});
+  auto runtime = std::make_shared<const ort::Runtime>(request.library, request.threads);
   ort::check_values(runtime);
   const std::optional<int> block = ort::find_block(runtime, request.blocks);
   auto opened = std::make_shared<OpenRuntime>(OpenRuntime{std::move(runtime), block});

@@ -1,5 +1,7 @@
 #include "ort/runtime.hpp"
 
+#include "ort/custom_operator.hpp"
+
 namespace us::ort {
 namespace {
 
@@ -8,14 +10,16 @@ constexpr std::size_t kPoolLimit = std::size_t{256} << 20;
 
 }  // namespace
 
-Runtime::Runtime(const std::string& library, int threads, const std::vector<const CustomOp*>& operators)
+Runtime::Runtime(const std::string& library, int threads)
     : library_(library),
       threads_(threads),
       environment_(api(), threads),
       domain_(make(api(), api().ReleaseCustomOpDomain, api().CreateCustomOpDomain, kDomain)),
       memory_(make(api(), api().ReleaseMemoryInfo, api().CreateCpuMemoryInfo, kDeviceAllocator, kMemoryDefault)),
       pool_(std::make_shared<BufferPool>(kPoolLimit)) {
-  for (const CustomOp* const each : operators) check(api(), api().CustomOpDomain_Add(domain_.get(), each));
+  for (const CustomOp* const each : custom_operators(api(), kApiVersion)) {
+    check(api(), api().CustomOpDomain_Add(domain_.get(), each));
+  }
 }
 
 }  // namespace us::ort

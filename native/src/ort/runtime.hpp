@@ -2,7 +2,6 @@
 
 #include <memory>
 #include <string>
-#include <vector>
 
 #include "ort/buffer_pool.hpp"
 #include "ort/environment.hpp"
@@ -16,8 +15,8 @@ class Runtime {
   /// The domain of our operators.
   static constexpr const char* kDomain = "unitscope";
 
-  /// `threads` is what one run uses. Operators live as long as the process. Throws Failure.
-  Runtime(const std::string& library, int threads, const std::vector<const CustomOp*>& operators);
+  /// `threads` is what one run uses. Throws Failure.
+  Runtime(const std::string& library, int threads);
 
   const Api& api() const { return library_.api(); }
   const Environment& environment() const { return environment_; }

@@ -156,6 +156,34 @@ class BlockNetwork {
   NamedValues input_;
 };
 
+/// ReluGrad with the guided rule, and the gradient of a max pooling all of whose windows meet.
+void check_operators(const std::shared_ptr<const Runtime>& runtime) {
+  const std::string domain = Runtime::kDomain;
+  const std::string rectifier = ModelWriter({domain})
+                                    .input("y", {1, 2, 1, 3})
+                                    .input("dy", {1, 2, 1, 3})
+                                    .node(NodeWriter("ReluGrad", {"y", "dy"}, {"dx"}, Runtime::kDomain).text("rule", "guided"))
+                                    .output("dx", {1, 2, 1, 3})
+                                    .bytes();
+  require(load(runtime, rectifier),
+          {{"y", {1, 2, 1, 3}, {0, 1, 2, 0, 3, 4}}, {"dy", {1, 2, 1, 3}, {1, -1, 5, -2, 0, 7}}}, {0, 0, 5, 0, 0, 7},
+          "ReluGrad");
+  const std::string pooling = ModelWriter({domain})
+                                  .input("x", {1, 1, 3, 3})
+                                  .input("y", {1, 1, 2, 2})
+                                  .input("dy", {1, 1, 2, 2})
+                                  .node(NodeWriter("MaxPoolGrad", {"x", "y", "dy"}, {"dx"}, Runtime::kDomain)
+                                            .integers("kernel_shape", {2, 2})
+                                            .integers("strides", {1, 1}))
+                                  .output("dx", {1, 1, 3, 3})
+                                  .bytes();
+  require(load(runtime, pooling),
+          {{"x", {1, 1, 3, 3}, {1, 2, 1, 0, 9, 3, 5, 5, 4}},
+           {"y", {1, 1, 2, 2}, {9, 9, 9, 9}},
+           {"dy", {1, 1, 2, 2}, {1, 2, 3, 4}}},
+          {0, 0, 0, 0, 10, 0, 0, 0, 0}, "MaxPoolGrad");
+}
+
 }  // namespace
 
 void check_values(const std::shared_ptr<const Runtime>& runtime) {
@@ -167,6 +195,7 @@ void check_values(const std::shared_ptr<const Runtime>& runtime) {
                                      .bytes();
   require(load(runtime, difference), {{"a", {2, 3}, {1, 2, 3, 4, 5, 6}}, {"b", {3}, {1, -1, 0.5F}}},
           {0, 3, 2.5F, 3, 6, 5.5F}, "a difference");
+  check_operators(runtime);
 }
 
 std::optional<int> find_block(const std::shared_ptr<const Runtime>& runtime, const std::vector<int>& candidates) {

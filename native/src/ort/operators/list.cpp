@@ -1,0 +1,9 @@
+#include "ort/operators/list.hpp"
+
+namespace us::ort {
+
+std::vector<const OperatorDefinition*> operator_definitions() {
+  return {&relu_grad, &max_pool_grad, &split_relu_grad, &global_average_pool_grad, &phase_interleave};
+}
+
+}  // namespace us::ort
