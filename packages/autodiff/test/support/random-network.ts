@@ -88,14 +88,23 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     builder.node(operator, inputs, attributes);
 
   const convolve = (x: string, outputs: number, form: Partial<ConvForm> = {}): string => {
-    const { kernel = 1, stride = 1, pad = 0, endPad = pad, dilation = 1, groups = 1, bias = false } = form;
+    const {
+      kernel = 1,
+      stride = 1,
+      columnStride = stride,
+      pad = 0,
+      endPad = pad,
+      dilation = 1,
+      groups = 1,
+      bias = false,
+    } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
     if (bias) names.push(weights([outputs], 0.2, 'b'));
     return add('Conv', names, {
       kernel_shape: [kernel, kernel],
-      strides: [stride, stride],
+      strides: [stride, columnStride],
       dilations: [dilation, dilation],
       pads: [pad, pad, endPad, pad],
       group: groups,
@@ -116,10 +125,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     const kernel = Math.min(size, 1 + (b % 3));
     const pad = c % kernel;
     const endPad = Math.floor(c / 8) % kernel;
+    const widest = (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) ? 2 : 1;
     switch (kind) {
       case 'conv': {
-        const dilation =
-          kernel > 1 && (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) && d % 4 === 0 ? 2 : 1;
+        const dilation = d % 4 === 0 ? widest : 1;
         value = convolve(value, outputs, { kernel, pad, endPad, dilation, bias: e % 2 === 0 });
         break;
       }
@@ -127,7 +136,9 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
         break;
       case 'strided': {
-        const form = { kernel, pad, endPad, stride: 2 + (d % 2), bias: e % 2 === 0 };
+        const dilation = b % 4 === 0 ? widest : 1;
+        const columnStride = 1 + (numbers[6]! % 3);
+        const form = { kernel, pad, endPad, dilation, stride: 2 + (d % 2), columnStride, bias: e % 2 === 0 };
         value = convolve(value, outputs, form);
         if (numbers[5]! % 2 === 0) value = add('Relu', [value]);
         break;
@@ -290,6 +301,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
 interface ConvForm {
   readonly kernel: number;
   readonly stride: number;
+  readonly columnStride: number;
   readonly pad: number;
   /** Rows behind the end. */
   readonly endPad: number;
