@@ -9,7 +9,10 @@ import { lowerGraph } from './lower.js';
  * What the graph is written for: `portable`, any ONNX Runtime; `native`, one with the operators of the domain
  * `unitscope`; `blocked`, one with them on a machine whose blocked layout has so many channels in a block.
  */
-export type Lowering = 'portable' | { readonly kind: 'native' } | { readonly kind: 'blocked'; readonly block: 8 | 16 };
+export type Lowering =
+  | 'portable'
+  | { readonly kind: 'native' }
+  | { readonly kind: 'blocked'; readonly block: 8 | 16 };
 
 /** Where a node of the lowered graph runs. */
 export interface PlacedNode {
@@ -36,7 +39,10 @@ export function lower(
 ): LoweredGraph {
   if (lowering === 'portable') {
     const lowered = lowerGraph(graph, inputDims);
-    return { graph: lowered, placement: lowered.nodes.map((node) => place({ node, layout: 'nchw', fused: [] })) };
+    return {
+      graph: lowered,
+      placement: lowered.nodes.map((node) => place({ node, layout: 'nchw', fused: [] })),
+    };
   }
   const shapes = inferWithInputs(graph, inputDims);
   const { graph: fused, fusions } = fuseSignals(graph, shapes);

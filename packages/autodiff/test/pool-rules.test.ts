@@ -249,7 +249,9 @@ describe.skipIf(!hasGoldens)('golden cases', () => {
     const [y] = evaluate(graph, feeds).values();
     expect(relativeError(y!.data, golden(`${name}.y`).data)).toBeLessThan(1e-12);
     const all = { ...feeds, signal: goldenFloat(`${name}.gy`) };
-    const lowered = lowerOperators(differentiateNode(graph, rule, { wrt: ['x'] }), [...nativeOperators.values()]);
+    const lowered = lowerOperators(differentiateNode(graph, rule, { wrt: ['x'] }), [
+      ...nativeOperators.values(),
+    ]);
     const wanted = golden(`${name}.gx`).data;
     // Shares such as 1/9 are float32 constants of the graph.
     expect(relativeError(evaluate(lowered, all).get('grad_x')!.data, wanted)).toBeLessThan(6e-8);

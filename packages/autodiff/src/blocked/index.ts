@@ -6,9 +6,10 @@ import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import { writeConcat, writeSlice, writeSplit, writeSplitReluGrad } from './channels.js';
 import { writeBatchNormalization, writeConv } from './convolution.js';
 import { ELEMENTWISE, writeElementwise, writeReluGrad } from './elementwise.js';
-import { writeGlobalPool, writePool, writeRepeat, writeSpatialMean, writeWithBlock } from './pooling.js';
+import { writeGlobalPool, writePool, writeRepeat, writeWithBlock } from './pooling.js';
 import { writeSum } from './sum.js';
 import { writeConvTranspose } from './transposed.js';
+import { writeGather, writePad, writeSpatialReduction, writeSpatialSlice } from './view.js';
 import { BlockedWriter, type Written } from './writer.js';
 
 export interface BlockedOptions {
@@ -41,11 +42,14 @@ const FORMS: ReadonlyMap<string, BlockedForm> = new Map<string, BlockedForm>([
   ['AveragePool', writePool],
   ['GlobalAveragePool', writeGlobalPool],
   ['GlobalMaxPool', writeGlobalPool],
-  ['ReduceMean', writeSpatialMean],
+  ['ReduceMean', writeSpatialReduction],
+  ['ReduceSum', writeSpatialReduction],
   ['Resize', writeRepeat],
   ['Concat', writeConcat],
   ['Split', writeSplit],
-  ['Slice', writeSlice],
+  ['Slice', either(writeSlice, writeSpatialSlice)],
+  ['Pad', writePad],
+  ['Gather', writeGather],
 ]);
 
 const NATIVE_FORMS: ReadonlyMap<string, BlockedForm> = new Map([

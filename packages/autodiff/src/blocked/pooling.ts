@@ -21,19 +21,6 @@ export function writeGlobalPool(writer: BlockedWriter, node: Node): boolean {
   return true;
 }
 
-/** ReduceMean over both spatial axes, which exporters write for GlobalAveragePool. */
-export function writeSpatialMean(writer: BlockedWriter, node: Node): boolean {
-  const [x, axesInput] = node.inputs as [string, string | undefined];
-  const image = writer.image(x);
-  const axes = intsAttribute(node, 'axes') ?? Array.from(writer.constant(axesInput)?.data ?? [], Number);
-  const spatial = axes.map((axis) => (axis < 0 ? axis + 4 : axis)).sort();
-  if (image === undefined || spatial.length !== 2 || spatial[0] !== 2 || spatial[1] !== 3) return false;
-  if (intAttribute(node, 'keepdims', 1) === 0 || !writer.prefersBlocked([x])) return false;
-  const pool = { operator: 'GlobalAveragePool', domain: NCHWC_DOMAIN, attributes: new Map() };
-  writer.write({ origin: node, ...pool, inputs: [writer.blocked(x)] }, node.outputs);
-  return true;
-}
-
 /** Operators of the domain `unitscope` that have to be told the layout. */
 export function writeWithBlock(writer: BlockedWriter, node: Node): boolean {
   if (!writer.prefersBlocked(node.inputs)) return false;

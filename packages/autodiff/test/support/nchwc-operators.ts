@@ -130,7 +130,8 @@ export function blockedOperators(block: number): ReadonlyMap<string, ReferenceOp
   };
   const upsample: ReferenceOperator = (node, [x]) => {
     const scales = node.attributes.get('scales');
-    const [, , sh, sw] = scales?.kind === 'ints' ? (scales.value as [number, number, number, number]) : [1, 1, 1, 1];
+    const [, , sh, sw] =
+      scales?.kind === 'ints' ? (scales.value as [number, number, number, number]) : [1, 1, 1, 1];
     const plain = unblocked(x!, block);
     const [batch, channels, height, width] = x!.dims as [number, number, number, number];
     const dims = [batch, channels, height * sh, width * sw];

@@ -1,4 +1,11 @@
-import { type Dim, emptyGraph, type Graph, GraphBuilder, inferShapes, type PlainAttributes } from '@unitscope/onnx';
+import {
+  type Dim,
+  emptyGraph,
+  type Graph,
+  GraphBuilder,
+  inferShapes,
+  type PlainAttributes,
+} from '@unitscope/onnx';
 import { Random, sizeOf } from '@unitscope/tensor';
 import fc from 'fast-check';
 
@@ -11,7 +18,19 @@ export interface Step {
 const STEPS = [
   ...['conv', 'conv', 'conv', 'strided', 'depthwise', 'grouped', 'transposed', 'normalization', 'activation'],
   ...['activation', 'convRelu', 'convRelu', 'maxPool', 'averagePool', 'residual', 'residual', 'downsample'],
-  ...['branches', 'branches', 'gate', 'scalar', 'perChannel', 'map', 'product', 'repeat', 'slice'],
+  ...[
+    'branches',
+    'branches',
+    'gate',
+    'scalar',
+    'perChannel',
+    'map',
+    'product',
+    'repeat',
+    'slice',
+    'crop',
+    'pad',
+  ],
 ] as const;
 
 export const steps = fc.array(
@@ -54,30 +73,40 @@ const ACTIVATIONS: readonly [string, PlainAttributes][] = [
 export function randomNetwork(list: readonly Step[], options: NetworkOptions): Graph {
   const random = new Random(options.seed);
   const builder = new GraphBuilder(emptyGraph('random', 18));
-  const input = { name: 'input', type: 'float32', dims: ['N', options.channels, options.size, options.size] } as const;
+  const input = {
+    name: 'input',
+    type: 'float32',
+    dims: ['N', options.channels, options.size, options.size + (options.seed % 3)],
+  } as const;
   builder.input(input);
   let value: string = input.name;
   const dimsOf = (name: string): readonly Dim[] => inferShapes(builder.build()).dims(name)!;
   const channelsOf = (name: string) => Number(dimsOf(name)[1]);
   const weights = (dims: readonly number[], scale: number, stem = 'w') =>
-    builder.constant(
-      { type: 'float32', dims, data: random.normalTensor(dims, 0, scale).data },
-      stem,
-    );
+    builder.constant({ type: 'float32', dims, data: random.normalTensor(dims, 0, scale).data }, stem);
   const add = (operator: string, inputs: readonly string[], attributes: PlainAttributes = {}) =>
     builder.node(operator, inputs, attributes);
 
   const convolve = (x: string, outputs: number, form: Partial<ConvForm> = {}): string => {
-    const { kernel = 1, stride = 1, pad = 0, dilation = 1, groups = 1, bias = false } = form;
+    const {
+      kernel = 1,
+      stride = 1,
+      columnStride = stride,
+      pad = 0,
+      endPad = pad,
+      dilation = 1,
+      groups = 1,
+      bias = false,
+    } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
     if (bias) names.push(weights([outputs], 0.2, 'b'));
     return add('Conv', names, {
       kernel_shape: [kernel, kernel],
-      strides: [stride, stride],
+      strides: [stride, columnStride],
       dilations: [dilation, dilation],
-      pads: [pad, pad, pad, pad],
+      pads: [pad, pad, endPad, pad],
       group: groups,
     });
   };
@@ -95,17 +124,21 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     const outputs = CHANNELS[a % CHANNELS.length]!;
     const kernel = Math.min(size, 1 + (b % 3));
     const pad = c % kernel;
+    const endPad = Math.floor(c / 8) % kernel;
+    const widest = (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) ? 2 : 1;
     switch (kind) {
       case 'conv': {
-        const dilation = kernel > 1 && (kernel - 1) * 2 + 1 <= size + 2 * pad && d % 4 === 0 ? 2 : 1;
-        value = convolve(value, outputs, { kernel, pad, dilation, bias: e % 2 === 0 });
+        const dilation = d % 4 === 0 ? widest : 1;
+        value = convolve(value, outputs, { kernel, pad, endPad, dilation, bias: e % 2 === 0 });
         break;
       }
       case 'convRelu':
         value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
         break;
       case 'strided': {
-        const form = { kernel, pad, stride: 2 + (d % 2), bias: e % 2 === 0 };
+        const dilation = b % 4 === 0 ? widest : 1;
+        const columnStride = 1 + (numbers[6]! % 3);
+        const form = { kernel, pad, endPad, dilation, stride: 2 + (d % 2), columnStride, bias: e % 2 === 0 };
         value = convolve(value, outputs, form);
         if (numbers[5]! % 2 === 0) value = add('Relu', [value]);
         break;
@@ -128,8 +161,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         break;
       }
       case 'normalization': {
-        const spread = () =>
-          builder.floats(Array.from({ length: channels }, () => 0.5 + random.uniform()));
+        const spread = () => builder.floats(Array.from({ length: channels }, () => 0.5 + random.uniform()));
         const [gamma, beta] = [spread(), weights([channels], 0.3)];
         value = add('BatchNormalization', [value, gamma, beta, weights([channels], 0.3), spread()]);
         if (d % 2 === 0) value = add('Relu', [value]);
@@ -141,18 +173,25 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
       case 'maxPool':
       case 'averagePool': {
         const window = Math.min(size, 2 + (b % 2));
-        const pads = c % 2;
-        const ceil = e % 3 === 0 ? 1 : 0;
+        const pads = window > 1 ? c % 2 : 0;
+        const stride = 1 + (d % 2);
+        // ONNX Runtime infers a wrong size for a plain pool whose last window would start behind the input.
+        const isInside = (along: number) =>
+          Math.ceil((along + 2 * pads - window) / stride) * stride < along + pads;
+        const ceil = e % 3 === 0 && dimsOf(value).slice(2).map(Number).every(isInside) ? 1 : 0;
         const attributes = {
           kernel_shape: [window, window],
-          strides: [1 + (d % 2), 1 + (d % 2)],
+          strides: [stride, stride],
           pads: [pads, pads, pads, pads],
           ceil_mode: ceil,
         };
         value =
           kind === 'maxPool'
             ? add('MaxPool', [value], attributes)
-            : add('AveragePool', [value], { ...attributes, count_include_pad: ceil === 1 ? 0 : numbers[5]! % 2 });
+            : add('AveragePool', [value], {
+                ...attributes,
+                count_include_pad: ceil === 1 ? 0 : numbers[5]! % 2,
+              });
         break;
       }
       case 'residual': {
@@ -177,7 +216,11 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         const parts = widths.map((width, part) => {
           const odd = part === 1 && size >= 3 ? 3 : 1;
           const branch = convolve(squeezed, width, { kernel: odd, pad: (odd - 1) / 2 });
-          return (d + part) % 4 === 0 ? branch : (d + part) % 4 === 1 ? activate(branch, 9) : add('Relu', [branch]);
+          return (d + part) % 4 === 0
+            ? branch
+            : (d + part) % 4 === 1
+              ? activate(branch, 9)
+              : add('Relu', [branch]);
         });
         value = add('Concat', e % 3 === 0 ? parts : parts.slice(0, 2), { axis: 1 });
         break;
@@ -185,7 +228,9 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
       case 'gate': {
         const mean = add('GlobalAveragePool', [value]);
         const inner = add('Relu', [convolve(mean, CHANNELS[3 + (a % 5)]!)]);
-        const gate = add(b % 2 === 0 ? 'Sigmoid' : 'HardSigmoid', [convolve(inner, channels, { bias: true })]);
+        const gate = add(b % 2 === 0 ? 'Sigmoid' : 'HardSigmoid', [
+          convolve(inner, channels, { bias: true }),
+        ]);
         value = add('Mul', c % 2 === 0 ? [value, gate] : [gate, value]);
         break;
       }
@@ -214,6 +259,24 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
           nearest_mode: 'floor',
         });
         break;
+      case 'crop': {
+        if (size < 3) break;
+        const bounds =
+          a % 2 === 0
+            ? [
+                [1, 0],
+                [size, size - 1],
+                [2, 3],
+              ]
+            : [[0], [size], [2], [2]];
+        value = add('Slice', [value, ...bounds.map((values) => builder.ints(values))]);
+        break;
+      }
+      case 'pad': {
+        const around = [0, a % 2 === 0 ? 0 : 8, b % 2, 1, 0, 0, 1, c % 2];
+        value = add('Pad', [value, builder.ints(around)]);
+        break;
+      }
       case 'slice': {
         if (channels < 2) break;
         const start = channels > 8 ? 8 : 1;
@@ -238,7 +301,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
 interface ConvForm {
   readonly kernel: number;
   readonly stride: number;
+  readonly columnStride: number;
   readonly pad: number;
+  /** Rows behind the end. */
+  readonly endPad: number;
   readonly dilation: number;
   readonly groups: number;
   readonly bias: boolean;

@@ -28,9 +28,7 @@ function blockedIndex(i: number, dims: readonly number[], block: number): number
   const [n, c, h, w] = unravel(i, dims) as [number, number, number, number];
   const [, channels, height, width] = dims as [number, number, number, number];
   if (channels % block !== 0) throw new Error(`${channels} channels are no blocks of ${block}`);
-  return (
-    (((n * (channels / block) + Math.floor(c / block)) * height + h) * width + w) * block + (c % block)
-  );
+  return (((n * (channels / block) + Math.floor(c / block)) * height + h) * width + w) * block + (c % block);
 }
 
 export function unravel(flat: number, dims: readonly number[]): number[] {
@@ -58,7 +56,7 @@ function rectified(rule: string, ceiling: number, y: number, signal: number): nu
     case 'guided':
       return active && signal > 0 ? signal : 0;
     case 'deconvnet':
-      return signal > 0 ? signal : 0;
+      return Math.max(signal, 0);
     default:
       throw new Error(`no rule ${rule}`);
   }
@@ -150,7 +148,8 @@ const phaseInterleave: ReferenceOperator = (node, inputs) => {
     if (!present.includes((h % sh) * sw + (w % sw))) return 0;
     const [, , rows, columns] = phase!.dims as [number, number, number, number];
     const [allRows, allColumns] = [Math.ceil((height - (h % sh)) / sh), Math.ceil((width - (w % sw)) / sw)];
-    if (rows !== allRows || columns !== allColumns) throw new Error('PhaseInterleave: a phase has wrong dims');
+    if (rows !== allRows || columns !== allColumns)
+      throw new Error('PhaseInterleave: a phase has wrong dims');
     return phase!.data[((n * channels + c) * rows + Math.floor(h / sh)) * columns + Math.floor(w / sw)]!;
   });
   const whole = { dims, data };
