@@ -217,6 +217,17 @@ export class BlockedWriter {
     return output;
   }
 
+  /** As `writeInner` in NCHW, for a node of several outputs. */
+  writeInnerParts(node: BlockedNode, dims: readonly (readonly Dim[])[]): string[] {
+    const outputs = dims.map((part) => {
+      const output = this.builder.freshName(`${node.name ?? node.origin.name}:out`);
+      this.#info.set(output, { name: output, type: 'float32', dims: part });
+      return output;
+    });
+    this.#pushBlocked(node, outputs, 'nchw');
+    return outputs;
+  }
+
   /** Writes a node in NCHW that makes a value of the graph of what was written for it. */
   writePlain(node: BlockedNode, value: string): void {
     this.#pushBlocked(node, [value], 'nchw');
