@@ -170,10 +170,11 @@ void test_interleave(Report& report, const us::cpu::KernelSet& kernels) {
 
 us_pool2d_params random_pooling(Generator& generator, int i) {
   us_pool2d_params params{};
+  // Side 2 or 3, stride 1 or 2: there is faster code for most of them.
   const bool usual = i % 2 == 0;
   for (int axis = 0; axis < 2; ++axis) {
     params.kernel[axis] = usual ? 2 + i / 2 % 2 : generator.integer(1, 5);
-    params.stride[axis] = usual ? 2 : generator.integer(1, 5);
+    params.stride[axis] = usual ? (i % 8 == 6 ? 1 : 2) : generator.integer(1, 5);
     params.dilation[axis] = usual ? 1 : generator.integer(1, 3);
     params.pad_begin[axis] = generator.integer(0, params.kernel[axis] - 1);
     params.pad_end[axis] = generator.integer(0, params.kernel[axis] - 1);
