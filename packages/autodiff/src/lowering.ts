@@ -2,6 +2,7 @@ import type { Dim, Graph } from '@unitscope/onnx';
 import { blockGraph } from './blocked/index.js';
 import { type Layout, labelOf, type Written } from './blocked/writer.js';
 import { inferWithInputs } from './canonize.js';
+import { foldScales } from './fold-scale.js';
 import { type Fusions, fuseSignals } from './fuse.js';
 import { lowerGraph } from './lower.js';
 
@@ -31,7 +32,7 @@ export interface LoweredGraph {
   readonly placement: readonly PlacedNode[];
 }
 
-/** Lowers a graph with operators of the domain `unitscope`; see `lowerGraph`, `fuseSignals` and `blockGraph`. */
+/** Lowers a graph with operators of the domain `unitscope`; see `lowerGraph`, `foldScales`, `fuseSignals` and `blockGraph`. */
 export function lower(
   graph: Graph,
   lowering: Lowering,
@@ -45,7 +46,8 @@ export function lower(
     };
   }
   const shapes = inferWithInputs(graph, inputDims);
-  const { graph: fused, fusions } = fuseSignals(graph, shapes);
+  const scaled = foldScales(graph, shapes);
+  const { graph: fused, fusions } = fuseSignals(scaled.graph, shapes, scaled.fusions);
   if (lowering.kind === 'native') return { graph: fused, placement: placeFused(fused, fusions) };
   const blocked = blockGraph(fused, { block: lowering.block, shapes, fusions });
   return { graph: blocked.graph, placement: blocked.written.map(place) };
