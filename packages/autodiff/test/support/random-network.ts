@@ -97,16 +97,19 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
       dilation = 1,
       groups = 1,
       bias = false,
+      autoPad,
     } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
     if (bias) names.push(weights([outputs], 0.2, 'b'));
+    const around = [pad, pad, endPad, pad];
     return add('Conv', names, {
-      kernel_shape: [kernel, kernel],
+      // Left out now and then: the weights say it too.
+      kernel_shape: outputs === 3 ? undefined : [kernel, kernel],
       strides: [stride, columnStride],
       dilations: [dilation, dilation],
-      pads: [pad, pad, endPad, pad],
+      ...(autoPad === undefined ? { pads: around } : { auto_pad: autoPad }),
       group: groups,
     });
   };
@@ -133,7 +136,14 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         break;
       }
       case 'convRelu':
-        value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
+        value = add('Relu', [
+          convolve(value, outputs, {
+            ...{ kernel, pad, bias: e % 2 === 0 },
+            ...(d % 3 === 0
+              ? { autoPad: d % 2 === 0 ? 'SAME_UPPER' : 'SAME_LOWER', stride: 1 + (c % 2) }
+              : {}),
+          }),
+        ]);
         break;
       case 'strided': {
         const dilation = b % 4 === 0 ? widest : 1;
@@ -187,7 +197,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         };
         value =
           kind === 'maxPool'
-            ? add('MaxPool', [value], attributes)
+            ? add('MaxPool', [value], {
+                ...attributes,
+                dilations: numbers[5]! % 3 === 0 && ceil === 0 && 2 * window <= size ? [2, 2] : [1, 1],
+              })
             : add('AveragePool', [value], {
                 ...attributes,
                 count_include_pad: ceil === 1 ? 0 : numbers[5]! % 2,
@@ -308,4 +321,6 @@ interface ConvForm {
   readonly dilation: number;
   readonly groups: number;
   readonly bias: boolean;
+  /** In place of pads. */
+  readonly autoPad: 'SAME_UPPER' | 'SAME_LOWER';
 }
