@@ -120,7 +120,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     return add('Clip', [x, ...bounds.map((bound) => builder.floats(bound))]);
   };
 
-  for (const { kind, numbers } of list) {
+  for (const [position, { kind, numbers }] of list.entries()) {
     const [a, b, c, d, e] = numbers as [number, number, number, number, number];
     const size = Math.min(...dimsOf(value).slice(2).map(Number));
     const channels = channelsOf(value);
@@ -188,7 +188,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         // ONNX Runtime infers a wrong size for a plain pool whose last window would start behind the input.
         const isInside = (along: number) =>
           Math.ceil((along + 2 * pads - window) / stride) * stride < along + pads;
-        const ceil = e % 3 === 0 && dimsOf(value).slice(2).map(Number).every(isInside) ? 1 : 0;
+        // It takes a Pad into the pool behind it, and then drops a window that would start in the padding.
+        const isFused = list[position - 1]?.kind === 'pad';
+        const sizes = dimsOf(value).slice(2).map(Number);
+        const ceil = e % 3 === 0 && !isFused && sizes.every(isInside) ? 1 : 0;
         const attributes = {
           kernel_shape: [window, window],
           strides: [stride, stride],
