@@ -2,7 +2,7 @@ import { emptyGraph, type Graph, GraphBuilder, type PlainAttributes } from '@uni
 import { Random } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
 import { blockFilter, mergeGroups } from '../src/blocked/filters.js';
-import { blockGraph, compile, gradient } from '../src/index.js';
+import { blockGraph, compile, gradient, lower } from '../src/index.js';
 
 const NCHWC = 'com.microsoft.nchwc';
 
@@ -77,10 +77,10 @@ describe('what is blocked', () => {
     const conv = net.conv(x, [12, 3, 3, 3], {}, 'stem');
     const relu = net.add('Relu', [conv]);
     const graph = net.graph(relu, conv);
-    const { graph: blocked, written } = blockGraph(graph, { block: 8 });
+    const { graph: blocked, placement } = blockGraph(graph, { block: 8 });
     expect(blocked.inputs).toEqual(graph.inputs);
     expect(blocked.outputs).toEqual(graph.outputs);
-    expect(written.map(({ node }) => node.name)).toEqual([
+    expect(placement.map(({ node }) => node)).toEqual([
       ...['stem', 'Relu', `${relu}/ReorderOutput`, `${conv}/ReorderOutput`],
     ]);
     const [, , reorder] = blocked.nodes;
@@ -111,6 +111,15 @@ describe('what is blocked', () => {
     expect(forms({ ...graph, nodes })).toEqual(['Conv', 'If']);
   });
 
+  it('is called by its first output where the file gives a node no name', () => {
+    const net = new Network();
+    const conv = net.conv(net.input(3), [8, 3, 1, 1]);
+    const graph = net.graph(conv);
+    const nodes = graph.nodes.map((node) => ({ ...node, name: '' }));
+    const { placement } = lower({ ...graph, nodes }, { kind: 'blocked', block: 8 });
+    expect(placement[0]).toEqual({ node: conv, operator: `${NCHWC}::Conv`, layout: 'blocked' });
+  });
+
   it('needs a block of 8 or 16', () => {
     const net = new Network();
     const graph = net.graph(net.conv(net.input(3), [8, 3, 1, 1]));
@@ -125,11 +134,11 @@ describe('what goes into a convolution', () => {
     const x = net.conv(net.input(3), [8, 3, 1, 1]);
     const branch = net.conv(x, [8, 8, 3, 3], { pads: [1, 1, 1, 1] }, 'branch');
     const relu = net.add('Relu', [net.add('Add', [branch, x], {}, 'join')], {}, 'last');
-    const { graph, written } = blockGraph(net.graph(relu), { block: 8 });
+    const { graph, placement } = blockGraph(net.graph(relu), { block: 8 });
     const conv = graph.nodes.find(({ name }) => name === 'branch')!;
     expect(conv.inputs[3]).toBe(`${x}:blocked`);
     expect(conv.attributes.get('activation')).toEqual({ kind: 'string', value: 'Relu' });
-    expect(written.find(({ node }) => node === conv)!.fused).toEqual(['join', 'last']);
+    expect(placement.find(({ node }) => node === 'branch')!.fused).toBe('join, last');
   });
 
   it('is the sum of two convolutions in the later of them', () => {

@@ -2,6 +2,7 @@ import { emptyGraph, evaluate, type Graph, GraphBuilder, type Node } from '@unit
 import { Random } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
 import { inferWithInputs } from '../src/canonize.js';
+import { foldScales } from '../src/fold-scale.js';
 import {
   type Composite,
   compile,
@@ -144,5 +145,67 @@ describe('a signal stays by itself', () => {
     const elsewhere = masked('guided', 'other', (_, mask) => [mask]);
     expect(fusedBy(elsewhere)).toBe(elsewhere);
     expect(fusedBy(masked('deconvnet', 'other', (_, mask) => [mask])).nodes).toHaveLength(1);
+  });
+});
+
+describe('a factor per channel', () => {
+  /** BN, ReLU, Conv twice: the gradient is a Conv, a mask and a factor, twice. */
+  function preActivated(negative: boolean): Graph {
+    const random = new Random(6);
+    const builder = new GraphBuilder(emptyGraph('pre', 18));
+    const constant = (dims: number[], mean: number, deviation: number) =>
+      builder.constant({ type: 'float32', dims, data: random.normalTensor(dims, mean, deviation).data });
+    let value = builder.input({ name: 'input', type: 'float32', dims: ['N', 4, 5, 5] });
+    for (let layer = 0; layer < 2; layer++) {
+      const gamma = builder.floats(negative ? [1, -0.5, 2, 0.7] : [1, 0.5, 2, 0.7]);
+      const parameters = [gamma, constant([4], 0.3, 0.1), constant([4], 0, 0.3), constant([4], 1, 0.1)];
+      value = builder.node('Relu', [builder.node('BatchNormalization', [value, ...parameters])]);
+      value = builder.node('Conv', [value, constant([4, 4, 3, 3], 0, 0.3)], { pads: [1, 1, 1, 1] });
+    }
+    const flat = builder.node('Flatten', [builder.node('GlobalAveragePool', [value])]);
+    builder.output({ name: flat, type: 'float32', dims: ['N', 4] });
+    return builder.build();
+  }
+
+  it.each([
+    { name: 'gradient', composite: gradient, negative: false, folds: true },
+    { name: 'gradient', composite: gradient, negative: true, folds: true },
+    { name: 'guided', composite: guidedBackprop, negative: false, folds: true },
+    { name: 'guided', composite: guidedBackprop, negative: true, folds: false },
+    { name: 'deconvnet', composite: deconvolution, negative: true, folds: false },
+  ])('goes into the weights where the rule lets it: $name, negative $negative', (form) => {
+    const { composite, negative, folds } = form;
+    const { native, portable } = backward(preActivated(negative), composite);
+    // The normalization behind a convolution is part of it before anything is differentiated.
+    expect(native.graph.nodes.some(({ name }) => /BatchNormalization.*Mul/.test(name))).toBe(!folds);
+    expect(native.placement.some(({ fused }) => /BatchNormalization.*Mul/.test(fused ?? ''))).toBe(folds);
+    const feeds = {
+      input: new Random(8).normalTensor([2, 4, 5, 5]),
+      [native.targetInput]: { dims: [2], data: BigInt64Array.of(1n, 3n) },
+    };
+    const [got, wanted] = [native, portable].map(
+      ({ graph, signals }) =>
+        evaluate(graph, feeds, { operators: referenceOperators }).get(signals.get('input')!)!.data,
+    );
+    const scale = Math.max(...wanted!.map(Math.abs));
+    expect(scale).toBeGreaterThan(0);
+    // Two roundings of weights and that of the mean's share to float32.
+    got!.forEach((value, i) => {
+      expect(Math.abs(value - wanted![i]!)).toBeLessThanOrEqual(4 * 2 ** -24 * scale);
+    });
+  });
+
+  it('stays behind a convolution that something else reads', () => {
+    const builder = new GraphBuilder(emptyGraph('shared', 18));
+    const x = builder.input({ name: 'x', type: 'float32', dims: [1, 2, 3, 3] });
+    const conv = builder.node('Conv', [x, builder.floats([1, 2, 3, 4], [2, 2, 1, 1])]);
+    const scaled = builder.node('Mul', [conv, builder.floats([2, 3], [2, 1, 1])]);
+    const give = (name: string) => builder.output({ name, type: 'float32', dims: undefined });
+    give(scaled);
+    const alone = builder.build();
+    expect(foldScales(alone, inferWithInputs(alone, undefined)).graph.nodes).toHaveLength(1);
+    give(conv);
+    const shared = builder.build();
+    expect(foldScales(shared, inferWithInputs(shared, undefined)).graph).toBe(shared);
   });
 });

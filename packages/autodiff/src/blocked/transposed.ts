@@ -8,13 +8,13 @@ import {
   type TransposedGeometry,
 } from '@unitscope/onnx';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import { labelOf } from '../placement.js';
 import {
   type Convolution,
   convolutionInputs,
   filterOf,
   floatsOf,
   groupsAttribute,
-  labelled,
   planConvolution,
 } from './convolution.js';
 import type { Filter } from './filters.js';
@@ -85,7 +85,7 @@ function writePhases(source: Source): boolean {
   const names = present.map(({ row, column, phase }) => {
     const convolution = { filter: phaseFilter(source, row, column), bias, groups: source.groups };
     const value = whole ? node.outputs[0] : undefined;
-    return writePhase(source, convolution, row, column, `${labelled(node)}/phase_${phase}`, value);
+    return writePhase(source, convolution, row, column, `${labelOf(node)}/phase_${phase}`, value);
   });
   if (whole) return true;
   const attributes = interleaving(
@@ -212,7 +212,7 @@ function writeAllPhases(source: Source): boolean {
   const filter: Filter = { dims: [channels * sh * sw, inputs, height, width], data };
   writer.blocked(x);
   const [row, column] = [rows[0]!, columns[0]!];
-  const stem = labelled(node);
+  const stem = labelOf(node);
   const phases = writePhase(source, { filter, bias, groups }, row, column, `${stem}/phases`, undefined);
   const inner = {
     origin: node,
@@ -244,7 +244,7 @@ function writeStackedPhases(source: Source, stacked: string, counts: readonly [n
   const [sh, sw] = geometry.strides as [number, number];
   const sizes = geometry.output as [number, number];
   const channels = weights.dims[1];
-  const stem = labelled(node);
+  const stem = labelOf(node);
   const split = { origin: node, domain: '', attributes: CHANNEL_AXIS };
   const isWhole = counts[0] * sh === sizes[0] && counts[1] * sw === sizes[1];
   const phases = isWhole

@@ -31,7 +31,7 @@ function emitInterleaved(builder: GraphBuilder, graph: Graph, node: Node): void 
   const channels = Number(graph.valueInfo.get(node.inputs[0]!)!.dims![1]);
   // Names of later nodes are not known to the builder.
   const emit = (operator: string, inputs: readonly string[], attributes: PlainAttributes = {}, domain = '') =>
-    builder.node(operator, inputs, attributes, { domain, name: `${node.name}/${operator}` });
+    builder.node(operator, inputs, attributes, { domain, name: `${node.name}/standard/${operator}` });
   const isBlocked = intAttribute(node, 'block', 1) > 1;
   const plain = (value: string) =>
     !isBlocked

@@ -97,16 +97,19 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
       dilation = 1,
       groups = 1,
       bias = false,
+      autoPad,
     } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
     if (bias) names.push(weights([outputs], 0.2, 'b'));
+    const around = [pad, pad, endPad, pad];
     return add('Conv', names, {
-      kernel_shape: [kernel, kernel],
+      // Left out now and then: the weights say it too.
+      kernel_shape: outputs === 3 ? undefined : [kernel, kernel],
       strides: [stride, columnStride],
       dilations: [dilation, dilation],
-      pads: [pad, pad, endPad, pad],
+      ...(autoPad === undefined ? { pads: around } : { auto_pad: autoPad }),
       group: groups,
     });
   };
@@ -117,7 +120,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     return add('Clip', [x, ...bounds.map((bound) => builder.floats(bound))]);
   };
 
-  for (const { kind, numbers } of list) {
+  for (const [position, { kind, numbers }] of list.entries()) {
     const [a, b, c, d, e] = numbers as [number, number, number, number, number];
     const size = Math.min(...dimsOf(value).slice(2).map(Number));
     const channels = channelsOf(value);
@@ -133,7 +136,14 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         break;
       }
       case 'convRelu':
-        value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
+        value = add('Relu', [
+          convolve(value, outputs, {
+            ...{ kernel, pad, bias: e % 2 === 0 },
+            ...(d % 3 === 0
+              ? { autoPad: d % 2 === 0 ? 'SAME_UPPER' : 'SAME_LOWER', stride: 1 + (c % 2) }
+              : {}),
+          }),
+        ]);
         break;
       case 'strided': {
         const dilation = b % 4 === 0 ? widest : 1;
@@ -178,7 +188,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         // ONNX Runtime infers a wrong size for a plain pool whose last window would start behind the input.
         const isInside = (along: number) =>
           Math.ceil((along + 2 * pads - window) / stride) * stride < along + pads;
-        const ceil = e % 3 === 0 && dimsOf(value).slice(2).map(Number).every(isInside) ? 1 : 0;
+        // It takes a Pad into the pool behind it, and then drops a window that would start in the padding.
+        const isFused = list[position - 1]?.kind === 'pad';
+        const sizes = dimsOf(value).slice(2).map(Number);
+        const ceil = e % 3 === 0 && !isFused && sizes.every(isInside) ? 1 : 0;
         const attributes = {
           kernel_shape: [window, window],
           strides: [stride, stride],
@@ -187,7 +200,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         };
         value =
           kind === 'maxPool'
-            ? add('MaxPool', [value], attributes)
+            ? add('MaxPool', [value], {
+                ...attributes,
+                dilations: numbers[5]! % 3 === 0 && ceil === 0 && 2 * window <= size ? [2, 2] : [1, 1],
+              })
             : add('AveragePool', [value], {
                 ...attributes,
                 count_include_pad: ceil === 1 ? 0 : numbers[5]! % 2,
@@ -308,4 +324,6 @@ interface ConvForm {
   readonly dilation: number;
   readonly groups: number;
   readonly bias: boolean;
+  /** In place of pads. */
+  readonly autoPad: 'SAME_UPPER' | 'SAME_LOWER';
 }
