@@ -14,3 +14,12 @@ add_library(unitscope_onnxruntime MODULE ${US_SOURCE_DIR}/ort/register.cpp $<TAR
 target_include_directories(unitscope_onnxruntime PRIVATE ${US_SOURCE_DIR} ${US_INCLUDE_DIR})
 target_link_libraries(unitscope_onnxruntime PRIVATE us_compile_options Threads::Threads ${CMAKE_DL_LIBS})
 us_seal(unitscope_onnxruntime onnxruntime)
+
+# The binding with these operators, for what is linked with the kernels (US_OBJECTS or the static library). ONNX
+# Runtime's own library is opened at run time, so nothing of it is needed to build.
+set(ort_sources buffer_pool elements environment library model_bytes run runtime self_check session work_queue)
+list(TRANSFORM ort_sources PREPEND ${US_SOURCE_DIR}/ort/)
+list(TRANSFORM ort_sources APPEND .cpp)
+add_library(us_onnxruntime STATIC ${ort_sources} $<TARGET_OBJECTS:us_operators>)
+target_include_directories(us_onnxruntime PUBLIC ${US_SOURCE_DIR} ${US_INCLUDE_DIR})
+target_link_libraries(us_onnxruntime PRIVATE us_compile_options PUBLIC Threads::Threads ${CMAKE_DL_LIBS})

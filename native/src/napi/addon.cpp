@@ -3,6 +3,7 @@
 #include <napi.h>
 
 #include "napi/bindings.hpp"
+#include "napi/runtime.hpp"
 
 namespace us::node {
 namespace {
@@ -79,6 +80,7 @@ Napi::Object initialize(Napi::Env env, Napi::Object exports) {
   exports.Set(camel_case(#stem) + "Sync", Napi::Function::New(env, call_now<bind_##stem>, camel_case(#stem) + "Sync"));
 #include "unitscope/kernels.def"
 #undef US_KERNEL
+  add_runtime(env, exports);
   return exports;
 }
 

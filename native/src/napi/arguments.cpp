@@ -21,6 +21,27 @@ bool is_true(const Napi::Value& value) { return value.IsBoolean() && value.As<Na
 
 }  // namespace
 
+Elements elements_of(const std::string& name, const Napi::TypedArray& array) {
+  const Napi::Env env = array.Env();
+  Elements elements{napi_float32_array, nullptr, 0};
+  napi_value memory = nullptr;
+  std::size_t offset = 0;
+  if (napi_get_typedarray_info(env, array, &elements.type, &elements.count, &elements.data, &memory, &offset) !=
+      napi_ok) {
+    throw make_error(env, US_INVALID_ARGUMENT, name + " cannot be read");
+  }
+  bool detached = false;
+  napi_is_detached_arraybuffer(env, memory, &detached);
+  if (detached) {
+    throw make_error(env, US_INVALID_ARGUMENT, "the memory of " + name + " has been transferred away");
+  }
+  // Such memory can vanish while a thread works on it.
+  if (is_true(Napi::Object(env, memory).Get("resizable"))) {
+    throw make_error(env, US_INVALID_ARGUMENT, name + " lies in a resizable ArrayBuffer; copy it to a plain one");
+  }
+  return elements;
+}
+
 std::size_t size_of(napi_typedarray_type type) {
   if (type == napi_float64_array || type == napi_bigint64_array) return sizeof(double);
   if (type == napi_float32_array) return sizeof(float);
@@ -169,23 +190,10 @@ void* Arguments::host_array(const char* name, napi_typedarray_type type, std::in
   if (typed.TypedArrayType() != type) {
     reject(std::string(name) + " must be a " + name_of(type) + ", it is a " + name_of(typed.TypedArrayType()));
   }
-  napi_typedarray_type found = type;
-  std::size_t length = 0;
-  void* data = nullptr;
-  napi_value memory = nullptr;
-  std::size_t offset = 0;
-  if (napi_get_typedarray_info(env_, typed, &found, &length, &data, &memory, &offset) != napi_ok) {
-    reject(std::string(name) + " cannot be read");
-  }
-  const Napi::Object owner(env_, memory);
-  bool detached = false;
-  napi_is_detached_arraybuffer(env_, memory, &detached);
-  if (detached) reject("the memory of " + std::string(name) + " has been transferred away");
-  // Such memory can vanish while a thread works on it.
-  if (is_true(owner.Get("resizable"))) reject(std::string(name) + " lies in a resizable ArrayBuffer; copy it to a plain one");
-  require_count(name, count, static_cast<std::int64_t>(length));
+  const Elements elements = elements_of(name, typed);
+  require_count(name, count, static_cast<std::int64_t>(elements.count));
   arrays_.push_back(Napi::Persistent(typed.As<Napi::Object>()));
-  return data;
+  return elements.data;
 }
 
 void Arguments::require_count(const char* name, std::int64_t wanted, std::int64_t found) const {

@@ -15,6 +15,15 @@ constexpr std::int64_t kMaxSafeInteger = (std::int64_t{1} << 53) - 1;
 /// Bytes of an element; the types are those that type_of() and element_type() give.
 std::size_t size_of(napi_typedarray_type type);
 
+struct Elements {
+  napi_typedarray_type type;
+  void* data;
+  std::size_t count;
+};
+
+/// Where a typed array's elements lie; an error that names it if its memory is gone or could go while a thread uses it.
+Elements elements_of(const std::string& name, const Napi::TypedArray& array);
+
 /// The one object every function of the addon takes. A kernel's binding reads it like a declaration:
 ///   params(from.pool2d()), x(from.input<float>("x", cells))
 /// Whatever is missing or wrong is thrown as an error that names the property, before anything runs.

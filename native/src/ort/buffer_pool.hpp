@@ -29,8 +29,8 @@ class Buffer {
   std::size_t capacity_ = 0;
 };
 
-/// Memory for results. The pages of a fresh buffer of 50 MB cost as much as many a network, those of a used one nothing,
-/// so buffers are kept, the last ones up to `limit` bytes. Any thread may take and give back.
+/// Memory for results. The pages of a fresh buffer of 50 MB cost as much as running a small network does, those of a
+/// used one nothing, so buffers are kept, the last ones up to `limit` bytes. Any thread may take and give back.
 class BufferPool : public std::enable_shared_from_this<BufferPool> {
  public:
   explicit BufferPool(std::size_t limit) : limit_(limit) {}

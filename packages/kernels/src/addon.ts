@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module';
-import { UnitscopeError } from '@unitscope/tensor';
+import { type TensorData, UnitscopeError } from '@unitscope/tensor';
 import { addonPlaces } from './addon-places.js';
 import type { DeviceBuffer, DeviceData } from './device-buffer.js';
 import { KERNEL_NAMES, type KernelArguments, type KernelName } from './kernel-arguments.js';
@@ -55,11 +55,66 @@ const MEMORY_NAMES = [
   'downloadSync',
 ] as const satisfies (keyof AddonMemory)[];
 
+declare const runtimeObject: unique symbol;
+
+/** An object of the binding to ONNX Runtime, as the addon knows it. */
+export interface RuntimeHandle<Kind extends string> {
+  readonly [runtimeObject]: Kind;
+}
+
+export interface AddonTensor {
+  readonly dims: readonly number[];
+  readonly data: TensorData;
+}
+
+/** The binding to ONNX Runtime. Promises are rejected by errors that carry ONNX Runtime's own code as `status`. */
+export interface AddonRuntime {
+  readonly openRuntime: (request: {
+    readonly library: string;
+    readonly threads: number;
+    readonly blocks: readonly number[];
+  }) => Promise<{
+    readonly runtime: RuntimeHandle<'runtime'>;
+    readonly version: string;
+    readonly threads: number;
+    readonly block: number | undefined;
+  }>;
+  readonly loadSession: (request: {
+    readonly runtime: RuntimeHandle<'runtime'>;
+    readonly model: Uint8Array;
+    readonly files: readonly { readonly path: string; readonly data: Uint8Array }[];
+    /** Empty: none. */
+    readonly profile: string;
+  }) => Promise<{
+    readonly session: RuntimeHandle<'session'>;
+    readonly inputs: readonly { readonly name: string; readonly type: string }[];
+    readonly outputs: readonly string[];
+  }>;
+  /** Inputs and outputs by their indices. */
+  readonly startRun: (request: {
+    readonly session: RuntimeHandle<'session'>;
+    readonly feeds: readonly (AddonTensor & { readonly input: number })[];
+    readonly outputs: readonly number[];
+  }) => { readonly run: RuntimeHandle<'run'>; readonly results: Promise<readonly AddonTensor[]> };
+  readonly abortRun: (request: { readonly run: RuntimeHandle<'run'> }) => void;
+  readonly endProfile: (request: { readonly session: RuntimeHandle<'session'> }) => Promise<string>;
+  readonly releaseSession: (request: { readonly session: RuntimeHandle<'session'> }) => Promise<void>;
+}
+
+const RUNTIME_NAMES = [
+  'openRuntime',
+  'loadSession',
+  'startRun',
+  'abortRun',
+  'endProfile',
+  'releaseSession',
+] as const satisfies (keyof AddonRuntime)[];
+
 type Later = { readonly [K in KernelName]: (call: AddonExecution & KernelArguments[K]) => Promise<void> };
 type Now = { readonly [K in KernelName]: (call: AddonExecution & KernelArguments[K]) => void };
 type NowExports = { readonly [K in KernelName as `${K}Sync`]: Now[K] };
 
-interface AddonExports extends Later, NowExports, AddonMemory {
+interface AddonExports extends Later, NowExports, AddonMemory, AddonRuntime {
   readonly backends: () => readonly AddonBackend[];
 }
 
@@ -70,6 +125,7 @@ export interface Addon {
   /** Every kernel, run on the calling thread. */
   readonly now: Now;
   readonly memory: AddonMemory;
+  readonly runtime: AddonRuntime;
 }
 
 function isAddon(value: unknown): value is AddonExports {
@@ -78,6 +134,7 @@ function isAddon(value: unknown): value is AddonExports {
   const functions = [
     'backends',
     ...MEMORY_NAMES,
+    ...RUNTIME_NAMES,
     ...KERNEL_NAMES,
     ...KERNEL_NAMES.map((name) => `${name}Sync`),
   ];
@@ -125,7 +182,7 @@ function load(): Addon {
           sgdStep: loaded.sgdStepSync,
           adamStep: loaded.adamStepSync,
         };
-        return { backends: loaded.backends, later: loaded, now, memory: loaded };
+        return { backends: loaded.backends, later: loaded, now, memory: loaded, runtime: loaded };
       } else {
         tried.push(`${place} lacks kernels of this version`);
       }
