@@ -347,6 +347,7 @@ void test_in_graphs(Report& report, const std::string& runtime, const std::strin
     const Options options = make_options(environment, 2);
     us::ort::check(api, api.AddCustomOpDomain(options.get(), domain.get()));
     test_all(report, environment, options.get());
+    test_leaks(report, environment, options.get());
   }
   using Register = us::ort::Status* (*)(us::ort::SessionOptions*, const char*, void**);
   constexpr std::size_t kRegisterCustomOpsLibrary = 29;

@@ -4,14 +4,14 @@
 
 #include "operators/suites.hpp"
 
-/// operators compute
-/// operators graphs ONNXRUNTIME OPERATORS   the libraries
+/// onnxruntime_operators compute
+/// onnxruntime_operators graphs ONNXRUNTIME OPERATORS   the libraries
 /// 0 if everything passed, 77 if it cannot be run here.
 int main(int count, char** arguments) {
   constexpr int kSkipped = 77;
   const bool in_graphs = count == 4 && std::strcmp(arguments[1], "graphs") == 0;
   if (!in_graphs && (count != 2 || std::strcmp(arguments[1], "compute") != 0)) {
-    std::printf("use: operators compute, or operators graphs ONNXRUNTIME OPERATORS\n");
+    std::printf("use: onnxruntime_operators compute, or onnxruntime_operators graphs ONNXRUNTIME OPERATORS\n");
     return 2;
   }
   if (us_backend_available(US_BACKEND_CPU) != US_OK) {
