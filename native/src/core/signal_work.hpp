@@ -34,7 +34,7 @@ struct MaskedSignal {
 struct SignalPart {
   std::int64_t size;  // elements of a picture
   SignalMask mask;
-  float* dx;  // [pictures, size]
+  float* dx;  // [pictures, size]; NULL where nobody wants it
 };
 
 /// The signal at a concatenation, taken apart: dy and y hold for every picture the parts one after the other. An item

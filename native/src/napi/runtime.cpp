@@ -138,6 +138,11 @@ class RunTask final : public Task {
   std::vector<ort::Result> results_;
 };
 
+/// What JavaScript holds of a run. It keeps nothing alive: the collector does not know how much a run refers to.
+struct RunTicket {
+  std::weak_ptr<RunTask> task;
+};
+
 /// Runs of a session that were asked for before end before, since both wait in the queue of runs.
 class ProfileTask final : public Task {
  public:
@@ -225,12 +230,14 @@ Napi::Value start_run(const Napi::CallbackInfo& info) {
   }
   Napi::Object started = Napi::Object::New(env);
   started.Set("results", TaskHost::of(env).submit(ort::WorkQueue::runs(), task));
-  started.Set("run", make_handle(env, task, kRunTag));
+  started.Set("run", make_handle(env, std::make_shared<RunTicket>(RunTicket{task}), kRunTag));
   return started;
 }
 
 void abort_run(const Napi::CallbackInfo& info) {
-  handle_in<RunTask>(arguments_of(info), "run", kRunTag)->cancel();
+  // One that has ended is gone.
+  const auto task = handle_in<RunTicket>(arguments_of(info), "run", kRunTag)->task.lock();
+  if (task != nullptr) task->cancel();
 }
 
 Napi::Value end_profile(const Napi::CallbackInfo& info) {

@@ -269,6 +269,7 @@ struct Api {
 
   void* gap_245[22];
   Status* (*ShapeInferContext_GetInputCount)(const ShapeInferContext* context, std::size_t* out);
+  /// What is given belongs to the context.
   Status* (*ShapeInferContext_GetInputTypeShape)(const ShapeInferContext* context, std::size_t index,
                                                  TensorTypeAndShapeInfo** out);
   /// An error where the node has no such attribute.

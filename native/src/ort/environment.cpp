@@ -20,17 +20,17 @@ Owned<Env> make_environment(const Api& api, int threads) {
 }  // namespace
 
 Environment::Environment(const Api& api, int threads)
-    : api_(api), threads_(threads), env_(make_environment(api, threads)), shares_threads_(accepts_shared_threads()) {}
+    : api_(api), threads_(threads), env_(make_environment(api, threads)), shares_threads_(has_shared_threads()) {}
 
 /// An environment that was there before is given back as it is, with a status that is fine. Only a session that wants
 /// the shared threads is told that there are none.
-bool Environment::accepts_shared_threads() const {
+bool Environment::has_shared_threads() const {
   const std::string model = ModelWriter()
                                 .input("x", {1})
                                 .node({"Relu", {"x"}, {"y"}})
                                 .output("y", {1})
                                 .bytes();
-  const Owned<SessionOptions> options = session_options();
+  const Owned<SessionOptions> options = options_on(true);
   try {
     make(api_, api_.ReleaseSession, api_.CreateSessionFromArray, get(), static_cast<const void*>(model.data()),
          model.size(), static_cast<const SessionOptions*>(options.get()));
@@ -40,11 +40,11 @@ bool Environment::accepts_shared_threads() const {
   return true;
 }
 
-Owned<SessionOptions> Environment::session_options() const {
+Owned<SessionOptions> Environment::options_on(bool shared_threads) const {
   Owned<SessionOptions> options = make(api_, api_.ReleaseSessionOptions, api_.CreateSessionOptions);
   check(api_, api_.SetSessionLogSeverityLevel(options.get(), kFatal));
   check(api_, api_.SetInterOpNumThreads(options.get(), 1));
-  if (shares_threads_) {
+  if (shared_threads) {
     check(api_, api_.DisablePerSessionThreads(options.get()));
   } else {
     check(api_, api_.SetIntraOpNumThreads(options.get(), threads_));

@@ -15,18 +15,19 @@ class Environment {
   Environment(const Api& api, int threads);
 
   /// Options for a session on this environment's threads that says nothing on stderr; throws Failure.
-  Owned<SessionOptions> session_options() const;
+  Owned<SessionOptions> session_options() const { return options_on(shares_threads_); }
 
   const Env* get() const { return env_.get(); }
   bool shares_threads() const { return shares_threads_; }
 
  private:
-  bool accepts_shared_threads() const;
+  Owned<SessionOptions> options_on(bool shared_threads) const;
+  bool has_shared_threads() const;
 
   const Api& api_;
   int threads_;
   Owned<Env> env_;
-  bool shares_threads_ = true;
+  bool shares_threads_;
 };
 
 }  // namespace us::ort

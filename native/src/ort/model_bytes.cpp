@@ -2,8 +2,6 @@
 
 #include <cstring>
 
-#include "ort/api.hpp"
-
 namespace us::ort {
 namespace {
 
@@ -14,8 +12,10 @@ constexpr int kFixed32 = 5;
 constexpr std::uint64_t tag(int field, int wire) { return static_cast<std::uint64_t>(field * 8 + wire); }
 
 // AttributeProto.AttributeType
+constexpr int kReal = 1;
 constexpr int kInt = 2;
 constexpr int kText = 3;
+constexpr int kReals = 6;
 constexpr int kInts = 7;
 constexpr int kTexts = 8;
 
@@ -25,10 +25,10 @@ Message attribute(const char* name, int type) {
   return message;
 }
 
-Message value_info(const char* name, const std::vector<std::int64_t>& dims) {
+Message value_info(const char* name, ElementType type, const std::vector<std::int64_t>& dims) {
   Message shape;
-  for (const std::int64_t dim : dims) shape.message(1, Message().number(1, dim));
-  const Message tensor = Message().number(1, kFloat).message(2, shape);
+  for (const std::int64_t dim : dims) shape.message(1, dim < 0 ? Message() : Message().number(1, dim));
+  const Message tensor = Message().number(1, type).message(2, shape);
   return Message().text(1, name).message(2, Message().message(1, tensor));
 }
 
@@ -88,6 +88,18 @@ NodeWriter& NodeWriter::integers(const char* name, const std::vector<std::int64_
   return *this;
 }
 
+NodeWriter& NodeWriter::real(const char* name, float value) {
+  node_.message(5, attribute(name, kReal).real(2, value));
+  return *this;
+}
+
+NodeWriter& NodeWriter::reals(const char* name, const std::vector<float>& values) {
+  Message message = attribute(name, kReals);
+  for (const float value : values) message.real(7, value);
+  node_.message(5, message);
+  return *this;
+}
+
 NodeWriter& NodeWriter::text(const char* name, const std::string& value) {
   node_.message(5, attribute(name, kText).text(4, value));
   return *this;
@@ -112,12 +124,16 @@ ModelWriter& ModelWriter::node(const NodeWriter& node) {
 }
 
 ModelWriter& ModelWriter::input(const char* name, const std::vector<std::int64_t>& dims) {
-  graph_.message(11, value_info(name, dims));
+  graph_.message(11, value_info(name, kFloat, dims));
   return *this;
 }
 
 ModelWriter& ModelWriter::output(const char* name, const std::vector<std::int64_t>& dims) {
-  graph_.message(12, value_info(name, dims));
+  return output_of(name, kFloat, dims);
+}
+
+ModelWriter& ModelWriter::output_of(const char* name, ElementType type, const std::vector<std::int64_t>& dims) {
+  graph_.message(12, value_info(name, type, dims));
   return *this;
 }
 

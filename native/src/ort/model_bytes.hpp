@@ -4,6 +4,8 @@
 #include <string>
 #include <vector>
 
+#include "ort/api.hpp"
+
 namespace us::ort {
 
 /// The small networks of the self-check, written as ONNX files: protobuf's wire format and the few messages they need.
@@ -36,6 +38,8 @@ class NodeWriter {
 
   NodeWriter& integer(const char* name, std::int64_t value);
   NodeWriter& integers(const char* name, const std::vector<std::int64_t>& values);
+  NodeWriter& real(const char* name, float value);
+  NodeWriter& reals(const char* name, const std::vector<float>& values);
   NodeWriter& text(const char* name, const std::string& value);
   NodeWriter& texts(const char* name, const std::vector<std::string>& values);
 
@@ -45,7 +49,7 @@ class NodeWriter {
   Message node_;
 };
 
-/// A network of float32 tensors.
+/// A network of float32 tensors; outputs may be of another type.
 class ModelWriter {
  public:
   /// Operator sets beyond ONNX's own (version 18), each in version 1.
@@ -54,6 +58,8 @@ class ModelWriter {
   ModelWriter& node(const NodeWriter& node);
   ModelWriter& input(const char* name, const std::vector<std::int64_t>& dims);
   ModelWriter& output(const char* name, const std::vector<std::int64_t>& dims);
+  /// -1 in `dims`: a size that is not known before.
+  ModelWriter& output_of(const char* name, ElementType type, const std::vector<std::int64_t>& dims);
   ModelWriter& weight(const TensorValue& tensor);
   /// A weight whose bytes are the whole of another file.
   ModelWriter& external_weight(const char* name, const std::vector<std::int64_t>& dims, const std::string& file);

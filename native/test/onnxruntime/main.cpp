@@ -42,7 +42,8 @@ int main(int count, char** arguments) {
   Report report;
   test_library(report, paths);
   test_members(report, paths.library);
-  test_runs(report, std::make_shared<const Runtime>(paths.library, 2, std::vector<const CustomOp*>{}));
+  test_runs(report, std::make_shared<const Runtime>(paths.library, 2));
+  test_termination(report, paths.library);
   test_shared_state(report, paths.library);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;

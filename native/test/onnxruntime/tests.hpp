@@ -43,4 +43,5 @@ std::string failure_of(const std::function<void()>& call);
 void test_library(Report& report, const Paths& paths);
 void test_members(Report& report, const std::string& library);
 void test_runs(Report& report, const SharedRuntime& runtime);
+void test_termination(Report& report, const std::string& library);
 void test_shared_state(Report& report, const std::string& library);

@@ -12,8 +12,9 @@ import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import { canonize, inferWithInputs } from './canonize.js';
 import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
-import { type Lowering, lower, type PlacedNode } from './lowering.js';
+import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective } from './objective.js';
+import type { PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
 
 export interface CompileOptions {

@@ -16,12 +16,16 @@ export interface FusedGraph {
  * written once: ReluGrad behind MaxPoolGrad, behind GlobalAveragePoolGrad, and behind the Split of a concatenation's
  * signal. Only where nothing else reads the signal between them, and only where the operator reads the rectifier's
  * output already (for the deconvnet's rule, which asks for no output, always).
+ *
+ * @param before what was fused into the graph's nodes already
  */
-export function fuseSignals(graph: Graph, shapes: Shapes): FusedGraph {
+export function fuseSignals(graph: Graph, shapes: Shapes, before: Fusions = new Map()): FusedGraph {
   const { maker, consumers } = indexGraph(graph);
   const outputs = new Set(graph.outputs.map(({ name }) => name));
-  const fusions = new Map<string, readonly string[]>();
+  const fusions = new Map(before);
+  const namesOf = (node: Node) => [...(before.get(node.outputs[0]!) ?? []), node.name];
   const replaced = new Map<Node, Node | undefined>();
+  const order = new Map(graph.nodes.map((node, i) => [node, i]));
   const isPrivate = (value: string) => !outputs.has(value) && consumers(value).length === 1;
 
   for (const node of graph.nodes) {
@@ -35,28 +39,25 @@ export function fuseSignals(graph: Graph, shapes: Shapes): FusedGraph {
     if (rectifier.rule !== 'deconvnet' && made.inputs[x] !== y) continue;
     replaced.set(made, undefined);
     replaced.set(node, withRectifier(made, rectifier, node.outputs));
-    fusions.set(node.outputs[0]!, [node.name]);
+    fusions.set(node.outputs[0]!, namesOf(node));
   }
   for (const node of graph.nodes) {
     if (node.operator !== 'Split' || node.domain !== '') continue;
     const parts = splitMasks(node, shapes, consumers, isPrivate);
-    if (parts === undefined) continue;
+    if (parts === undefined || order.get(parts.whole)! > order.get(node)!) continue;
     const masks = parts.masks.filter((mask) => mask !== undefined);
     const outputNames = node.outputs.map((output, part) => parts.masks[part]?.outputs[0] ?? output);
     const attributes = splitReluGradAttributes(
       parts.sizes,
       parts.masks.map((mask) => mask && rectifierOf(mask)),
     );
-    const inputs = [node.inputs[0]!, parts.whole];
+    const inputs = [node.inputs[0]!, parts.whole.outputs[0]!];
     replaced.set(node, {
       ...{ name: node.name, operator: 'SplitReluGrad', domain: UNITSCOPE_DOMAIN },
       ...{ inputs, outputs: outputNames, attributes },
     });
     for (const mask of masks) replaced.set(mask, undefined);
-    fusions.set(
-      outputNames[0]!,
-      masks.map(({ name }) => name),
-    );
+    fusions.set(outputNames[0]!, masks.flatMap(namesOf));
   }
   if (replaced.size === 0) return { graph, fusions };
   const nodes = graph.nodes.flatMap((node) => {
@@ -89,7 +90,7 @@ function splitMasks(
   shapes: Shapes,
   consumers: (value: string) => readonly Node[],
   isPrivate: (value: string) => boolean,
-): { whole: string; masks: (Node | undefined)[]; sizes: number[] } | undefined {
+): { whole: Node; masks: (Node | undefined)[]; sizes: number[] } | undefined {
   if (intAttribute(node, 'axis', 0) !== 1) return undefined;
   const sizes = node.outputs.flatMap((output) => {
     const channels = shapes.dims(output)?.[1];
@@ -119,7 +120,7 @@ function splitMasks(
           (masks[part] === undefined || masks[part].inputs[0] === input || isDeconvnet(masks[part])),
       ),
   );
-  return whole === undefined ? undefined : { whole: whole.outputs[0]!, masks, sizes };
+  return whole === undefined ? undefined : { whole, masks, sizes };
 }
 
 function isDeconvnet(node: Node): boolean {

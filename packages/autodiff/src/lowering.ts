@@ -1,9 +1,10 @@
 import type { Dim, Graph } from '@unitscope/onnx';
 import { blockGraph } from './blocked/index.js';
-import { type Layout, labelOf, type Written } from './blocked/writer.js';
 import { inferWithInputs } from './canonize.js';
-import { type Fusions, fuseSignals } from './fuse.js';
+import { foldScales } from './fold-scale.js';
+import { fuseSignals } from './fuse.js';
 import { lowerGraph } from './lower.js';
+import { labelOf, type PlacedNode, placeNode } from './placement.js';
 
 /**
  * What the graph is written for: `portable`, any ONNX Runtime; `native`, one with the operators of the domain
@@ -14,24 +15,16 @@ export type Lowering =
   | { readonly kind: 'native' }
   | { readonly kind: 'blocked'; readonly block: 8 | 16 };
 
-/** Where a node of the lowered graph runs. */
-export interface PlacedNode {
-  /** The node's name, under which a profile lists it; its first output where it has none. */
-  readonly node: string;
-  /** With its domain, where that is not ONNX's own: `unitscope::ReluGrad`. */
-  readonly operator: string;
-  readonly layout: Layout;
-  /** Names of the nodes whose work it does too, separated by commas. */
-  readonly fused?: string;
-}
-
 export interface LoweredGraph {
   readonly graph: Graph;
   /** Every node of the graph, in its order. */
   readonly placement: readonly PlacedNode[];
 }
 
-/** Lowers a graph with operators of the domain `unitscope`; see `lowerGraph`, `fuseSignals` and `blockGraph`. */
+/**
+ * Lowers a graph with operators of the domain `unitscope`; see `lowerGraph`, `foldScales`, `fuseSignals` and
+ * `blockGraph`. But for `portable`, nodes without a name are called by their first output, as plans call them.
+ */
 export function lower(
   graph: Graph,
   lowering: Lowering,
@@ -39,26 +32,25 @@ export function lower(
 ): LoweredGraph {
   if (lowering === 'portable') {
     const lowered = lowerGraph(graph, inputDims);
-    return {
-      graph: lowered,
-      placement: lowered.nodes.map((node) => place({ node, layout: 'nchw', fused: [] })),
-    };
+    return { graph: lowered, placement: lowered.nodes.map((node) => placeNode(node, 'nchw', [])) };
   }
-  const shapes = inferWithInputs(graph, inputDims);
-  const { graph: fused, fusions } = fuseSignals(graph, shapes);
-  if (lowering.kind === 'native') return { graph: fused, placement: placeFused(fused, fusions) };
-  const blocked = blockGraph(fused, { block: lowering.block, shapes, fusions });
-  return { graph: blocked.graph, placement: blocked.written.map(place) };
+  const named = nameNodes(graph);
+  const shapes = inferWithInputs(named, inputDims);
+  const scaled = foldScales(named, shapes);
+  const { graph: fused, fusions } = fuseSignals(scaled.graph, shapes, scaled.fusions);
+  if (lowering.kind === 'blocked') return blockGraph(fused, { block: lowering.block, shapes, fusions });
+  return {
+    graph: fused,
+    placement: fused.nodes.map((node) => placeNode(node, 'nchw', fusions.get(node.outputs[0] ?? '') ?? [])),
+  };
 }
 
-function placeFused(graph: Graph, fusions: Fusions): PlacedNode[] {
-  return graph.nodes.map((node) =>
-    place({ node, layout: 'nchw', fused: fusions.get(node.outputs[0] ?? '') ?? [] }),
-  );
-}
-
-function place({ node, layout, fused }: Written): PlacedNode {
-  const operator = node.domain === '' ? node.operator : `${node.domain}::${node.operator}`;
-  const placed = { node: labelOf(node), operator, layout };
-  return fused.length === 0 ? placed : { ...placed, fused: [...new Set(fused)].join(', ') };
+function nameNodes(graph: Graph): Graph {
+  if (graph.nodes.every(({ name }) => name !== '')) return graph;
+  const taken = new Set(graph.nodes.map(({ name }) => name));
+  const nodes = graph.nodes.map((node) => {
+    const label = labelOf(node);
+    return node.name !== '' || taken.has(label) ? node : { ...node, name: label };
+  });
+  return { ...graph, nodes };
 }

@@ -33,8 +33,12 @@ function distance(a: ArrayLike<number>, b: ArrayLike<number>): number {
 }
 
 const BLOCKS = [8, 16] as const;
-const SEED = Number(process.env.SEED ?? 0);
-const RUNS = Number(process.env.RUNS ?? 20);
+
+/**
+ * Evaluated in double precision, the graphs differ by constants that are rounded to float32: weights of normalizations,
+ * shares of means. Each is off by 2^-24 at most, and ten layers pass errors on without making them larger than that.
+ */
+const TOLERANCE = 16 * 2 ** -24;
 
 describe('the blocked graph of a forward pass', () => {
   it('is what the plain one computes, in double precision', () => {
@@ -47,12 +51,12 @@ describe('the blocked graph of a forward pass', () => {
           const { graph: blocked } = blockGraph(graph, { block });
           expect(blocked.outputs).toEqual(graph.outputs);
           const [got] = evaluate(blocked, { input }, { operators: blockedOperators(block) }).values();
-          expect(distance(got!.data, wanted!.data)).toBeLessThan(1e-6);
+          expect(distance(got!.data, wanted!.data)).toBeLessThan(TOLERANCE);
         }
       }),
-      { numRuns: RUNS, seed: SEED + 1 },
+      { numRuns: 30, seed: 1 },
     );
-  }, 600_000);
+  }, 120_000);
 
   it('runs on ONNX Runtime as the plain one', async () => {
     await fc.assert(
@@ -64,45 +68,41 @@ describe('the blocked graph of a forward pass', () => {
         const [got] = (await runOnRuntime(blocked, feeds)).values();
         expect(distance(got!.data, wanted!.data)).toBeLessThan(1e-5);
       }),
-      { numRuns: RUNS, seed: SEED + 2 },
+      { numRuns: 60, seed: 2 },
     );
-  }, 600_000);
+  }, 120_000);
 });
 
 describe('a forward and backward pass', () => {
-  const composites: readonly Composite[] = [gradient, guidedBackprop, deconvolution];
-  const signalOf = (compiled: CompiledPullback, input: Tensor, block?: 8 | 16) => {
+  const signalOf = (compiled: CompiledPullback, input: Tensor, block: 8 | 16 = 8) => {
     const target = { dims: [2], data: BigInt64Array.of(1n, 3n) };
     const feeds = { input, [compiled.targetInput]: target };
-    const operators = blockedOperators(block ?? 8);
+    const operators = blockedOperators(block);
     return evaluate(compiled.graph, feeds, { operators }).get(compiled.signals.get('input')!)!;
   };
 
-  it.each(composites)(
-    '$name: native and blocked are the portable one',
-    (composite) => {
-      fc.assert(
-        fc.property(steps, networkOptions, (list, options) => {
-          const graph = randomNetwork(list, options);
-          const input = picture(graph, options.seed);
-          const compiled = (lowering: Lowering) =>
-            compile(graph, {
-              objective: { kind: 'class', value: graph.outputs[0]!.name },
-              wrt: ['input'],
-              composite,
-              lowering,
-            });
-          const wanted = signalOf(compiled('portable'), input);
-          const native = signalOf(compiled({ kind: 'native' }), input);
-          expect(distance(native.data, wanted.data)).toBeLessThan(1e-6);
-          for (const block of BLOCKS) {
-            const { data } = signalOf(compiled({ kind: 'blocked', block }), input, block);
-            expect(distance(data, wanted.data)).toBeLessThan(1e-6);
-          }
-        }),
-        { numRuns: RUNS, seed: SEED + 3 },
-      );
-    },
-    600_000,
-  );
+  it('is the portable one, native and blocked', () => {
+    const composites = fc.constantFrom<Composite>(gradient, guidedBackprop, deconvolution);
+    fc.assert(
+      fc.property(steps, networkOptions, composites, (list, options, composite) => {
+        const graph = randomNetwork(list, options);
+        const input = picture(graph, options.seed);
+        const compiled = (lowering: Lowering) =>
+          compile(graph, {
+            objective: { kind: 'class', value: graph.outputs[0]!.name },
+            wrt: ['input'],
+            composite,
+            lowering,
+          });
+        const wanted = signalOf(compiled('portable'), input);
+        const native = signalOf(compiled({ kind: 'native' }), input);
+        expect(distance(native.data, wanted.data)).toBeLessThan(TOLERANCE);
+        for (const block of BLOCKS) {
+          const { data } = signalOf(compiled({ kind: 'blocked', block }), input, block);
+          expect(distance(data, wanted.data)).toBeLessThan(TOLERANCE);
+        }
+      }),
+      { numRuns: 30, seed: 3 },
+    );
+  }, 120_000);
 });

@@ -51,7 +51,7 @@ export function describePlan({ method, samples, nodes }: Plan, engine: EngineRec
   ];
   const rows = nodes.map((node) => [
     `  ${node.node}`,
-    node.operator,
+    node.ranAs === undefined ? node.operator : `${node.operator}, as ${node.ranAs}`,
     node.rule ?? '',
     node.lowering,
     node.layout,

@@ -224,7 +224,12 @@ describe('what is explained', () => {
   it('gives the same whatever the batch size and threads', async () => {
     const usual = await recordOf(['explain', model, picture, array]);
     const single = await recordOf(['explain', model, picture, array, '--batch-size', '1', '--threads', '1']);
-    expect(single.samples).toEqual(usual.samples);
+    // One picture at a time is summed in another order than several.
+    const targets = (record: typeof usual) => record.samples.map(({ target }: { target: number }) => target);
+    expect(targets(single)).toEqual(targets(usual));
+    single.samples.forEach(({ score }: { score: number }, i: number) => {
+      expect(score).toBeCloseTo(usual.samples[i].score, 4);
+    });
   });
 });
 

@@ -51,7 +51,9 @@ describe('explain --plan', () => {
     expect(own).toMatchObject({ operator: 'unitscope::MaxPoolGrad', lowering: 'native', layout: 'nchw' });
     expect(own.milliseconds).toBeGreaterThan(0);
     const { out } = await unitscope([...args, '--method', 'gradient']);
-    expect(out).toMatch(/^ {2}grad\/pool\/MaxPoolGrad +unitscope::MaxPoolGrad .* \d+\.\d{3}$/m);
+    expect(out).toMatch(
+      /^ {2}grad\/pool\/MaxPoolGrad +unitscope::MaxPoolGrad .* \d+\.\d{3} +grad\/act\/ReluGrad$/m,
+    );
     expect(out).toMatch(/^ {2}\d+\.\d ms in all, for 4 of the batch$/m);
   });
 

@@ -34,7 +34,7 @@ export interface Engine {
    * cannot.
    */
   profile?(graph: Graph, prefix: string, options?: LoadOptions): Promise<ProfiledSession>;
-  /** Waits for the run that is under way, then frees everything. Later calls throw `backend`. */
+  /** Ends the run that is under way, or waits for it, then frees everything. Later calls throw `backend`. */
   close(): Promise<void>;
 }
 
@@ -42,7 +42,8 @@ export interface Session {
   /** What the session holds, in bytes, as near as it can be told: the encoded graph, weights included. */
   readonly bytes: number;
   /**
-   * One run. The caller's arrays are neither changed nor taken away; the results belong to the caller. Rejects with
+   * One run. The caller's arrays are neither changed nor taken away; the results belong to the caller, who may not be
+   * able to transfer them to another thread. Rejects with
    * `bad-input`, `backend` or, at once when the signal fires, `aborted`; the session can be used afterwards. The feeds
    * must stay as they are until then.
    */

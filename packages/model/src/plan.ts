@@ -19,6 +19,8 @@ export interface PlanNode {
    * when it loaded the graph.
    */
   readonly milliseconds?: number;
+  /** What it ran as, where ONNX Runtime has made one operator of several: the last of them has its time. */
+  readonly ranAs?: string;
 }
 
 /** How often a node ran, and how long it took each time. */
@@ -90,10 +92,12 @@ export function withTimes(
     const layout = isMoved ? { layout: 'blocked' as const } : {};
     if (place !== undefined) {
       const before = timed[place]!;
+      const isOther = operator !== before.operator.slice(before.operator.lastIndexOf(':') + 1);
       timed[place] = {
         ...before,
         ...layout,
         milliseconds: (before.milliseconds ?? 0) + milliseconds,
+        ...(isOther ? { ranAs: operator } : {}),
       };
     } else {
       added.push({

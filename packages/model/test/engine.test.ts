@@ -200,7 +200,7 @@ describe.each(ENGINES)('%s', (name) => {
   });
 });
 
-describe.each(ENGINES)('the end of the process, on %s', (name) => {
+describe.each(ENGINES)('a process of its own, on %s', (name) => {
   const run = (script: string) => {
     const support = fileURLToPath(new URL('./support/', import.meta.url));
     try {
@@ -215,11 +215,15 @@ describe.each(ENGINES)('the end of the process, on %s', (name) => {
     }
   };
 
-  it('comes by itself, without close', () => {
+  it('explains in several threads at once', () => {
+    expect(run('explains-in-a-worker.mjs')).toEqual({ code: 0, stdout: '1\n', stderr: '' });
+  }, 60_000);
+
+  it('ends by itself, without close', () => {
     expect(run('ends-by-itself.mjs')).toEqual({ code: 0, stdout: '2\n', stderr: '' });
   }, 60_000);
 
-  it('keeps its exit code when it comes in the middle of a run', () => {
+  it('keeps its exit code when it ends in the middle of a run', () => {
     expect(run('exits-in-a-run.mjs')).toEqual({ code: 3, stdout: '', stderr: '' });
   }, 60_000);
 });

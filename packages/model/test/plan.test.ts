@@ -108,6 +108,7 @@ describe('withTimes', () => {
         lowering: 'portable',
         layout: 'blocked',
         milliseconds: 0.04,
+        ranAs: 'Conv',
       },
       {
         node: 'ReorderOutput_token_1',

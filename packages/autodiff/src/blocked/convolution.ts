@@ -1,4 +1,5 @@
 import { type Attribute, type Attributes, floatAttribute, intAttribute, type Node } from '@unitscope/onnx';
+import { labelOf } from '../placement.js';
 import { blockFilter, type Filter, mergeGroups } from './filters.js';
 import { type BlockedWriter, NCHWC_DOMAIN } from './writer.js';
 
@@ -29,7 +30,7 @@ export function writeConv(writer: BlockedWriter, node: Node): boolean {
   const planned = planConvolution(writer, x!, convolution);
   if (planned === undefined) return false;
   const attributes = new Map(node.attributes).set('group', groupsAttribute(writer, planned));
-  const inputs = convolutionInputs(writer, x!, planned, labelled(node));
+  const inputs = convolutionInputs(writer, x!, planned, labelOf(node));
   writer.write({ origin: node, domain: NCHWC_DOMAIN, operator: 'Conv', inputs, attributes }, node.outputs);
   return true;
 }
@@ -58,7 +59,7 @@ export function writePerChannel(
   const channels = weights.length;
   const filter: Filter = { dims: [channels, 1, 1, 1], data: weights };
   const plan: Plan = { filter, bias, groups: channels, direct: false, paired: false };
-  const inputs = convolutionInputs(writer, x, plan, labelled(node));
+  const inputs = convolutionInputs(writer, x, plan, labelOf(node));
   const attributes: Attributes = new Map<string, Attribute>([
     ['kernel_shape', { kind: 'ints', value: [1, 1] }],
     ['group', groupsAttribute(writer, plan)],
@@ -135,8 +136,4 @@ export function filterOf(writer: BlockedWriter, value: string | undefined): Filt
 export function floatsOf(writer: BlockedWriter, value: string | undefined): Float32Array | undefined {
   const data = writer.constant(value)?.data;
   return data instanceof Float32Array ? data : undefined;
-}
-
-export function labelled(node: Node): string {
-  return node.name === '' ? node.outputs[0]! : node.name;
 }

@@ -2,6 +2,7 @@ import { type Constant, type Dim, floatAttribute, type Node } from '@unitscope/o
 import { withRectifier } from '../fuse.js';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import { rectifierOf } from '../operators/relu-grad.js';
+import { labelOf } from '../placement.js';
 import { writePerChannel } from './convolution.js';
 import { type BlockedWriter, type Image, NCHWC_DOMAIN, type Written } from './writer.js';
 
@@ -139,7 +140,7 @@ function writeGated(
   if (typeof height !== 'number' || typeof width !== 'number') return false;
   const { block, builder } = writer;
   const channels = writer.padded(image.channels);
-  const stem = node.name === '' ? node.outputs[0]! : node.name;
+  const stem = labelOf(node);
   const blocks = channels / block;
   const seen = node.inputs.map((input) => {
     const positions = input === maps[0] ? height * width : 1;

@@ -3,6 +3,7 @@ import { UnitscopeError } from '@unitscope/tensor';
 import { inferWithInputs } from '../canonize.js';
 import type { Fusions } from '../fuse.js';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import type { PlacedNode } from '../placement.js';
 import { writeConcat, writeSlice, writeSplit, writeSplitReluGrad } from './channels.js';
 import { writeBatchNormalization, writeConv } from './convolution.js';
 import { ELEMENTWISE, writeElementwise, writeReluGrad } from './elementwise.js';
@@ -10,7 +11,7 @@ import { writeGlobalPool, writePool, writeRepeat, writeWithBlock } from './pooli
 import { writeSum } from './sum.js';
 import { writeConvTranspose } from './transposed.js';
 import { writeGather, writePad, writeSpatialReduction, writeSpatialSlice } from './view.js';
-import { BlockedWriter, type Written } from './writer.js';
+import { BlockedWriter } from './writer.js';
 
 export interface BlockedOptions {
   /** Channels of a block of ONNX Runtime's blocked layout on the machine the graph is for. */
@@ -74,7 +75,7 @@ const NATIVE_FORMS: ReadonlyMap<string, BlockedForm> = new Map([
 export function blockGraph(
   graph: Graph,
   { block, inputDims, shapes, fusions = new Map() }: BlockedOptions,
-): { graph: Graph; written: readonly Written[] } {
+): { graph: Graph; placement: readonly PlacedNode[] } {
   if (block !== 8 && block !== 16) {
     throw new UnitscopeError('wrong-use', `a block has 8 or 16 channels, not ${block}`);
   }

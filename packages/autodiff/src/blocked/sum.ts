@@ -1,5 +1,6 @@
 import { intsAttribute, type Node } from '@unitscope/onnx';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import { labelOf } from '../placement.js';
 import { sameDims } from './elementwise.js';
 import { type BlockedWriter, NCHWC_DOMAIN, type Written } from './writer.js';
 
@@ -30,7 +31,7 @@ export function writeSum(writer: BlockedWriter, node: Node): boolean {
   if (others.length > 1) {
     const inputs = others.map((input) => writer.blocked(input));
     const dims = [output.dims[0], writer.padded(output.channels), output.dims[2], output.dims[3]];
-    const name = `${node.name === '' ? node.outputs[0] : node.name}/Sum`;
+    const name = `${labelOf(node)}/Sum`;
     sum = writer.writeInner({ origin: node, operator: 'Sum', domain: '', name, inputs }, dims);
   }
   for (const convolution of convolutions) {

@@ -8,13 +8,13 @@ import {
   type TransposedGeometry,
 } from '@unitscope/onnx';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import { labelOf } from '../placement.js';
 import {
   type Convolution,
   convolutionInputs,
   filterOf,
   floatsOf,
   groupsAttribute,
-  labelled,
   planConvolution,
 } from './convolution.js';
 import type { Filter } from './filters.js';
@@ -35,7 +35,7 @@ interface AxisPhase {
 /**
  * ConvTranspose with constant weights: one convolution of stride 1 per phase of the output, put together by
  * PhaseInterleave. Where the output has so few channels that all phases fit into few blocks, as at a network's input,
- * one convolution makes all phases as channels and DepthToSpace puts them together in NCHW.
+ * one convolution makes all phases as channels, and they are put together in NCHW.
  *
  * With p the padding at the beginning, s the stride and d the dilation, output o takes weight k from input
  * (o + p - k d) / s where that is a whole number (Dumoulin and Visin, arXiv 1603.07285, section 4).
@@ -52,7 +52,7 @@ export function writeConvTranspose(writer: BlockedWriter, node: Node): boolean {
   const geometry = convTransposeGeometry(node, sizes, weights.dims.slice(2));
   const groups = intAttribute(node, 'group', 1);
   const source = { writer, node, x: x!, weights, bias, groups, geometry, batch: image.dims[0] };
-  return writeAsPixelShuffle(source) || writePhases(source);
+  return writeAllPhases(source) || writePhases(source);
 }
 
 interface Source {
@@ -69,7 +69,6 @@ interface Source {
 function writePhases(source: Source): boolean {
   const { writer, node, x, geometry, bias } = source;
   const [sh, sw] = geometry.strides as [number, number];
-  const [height, width] = geometry.output as [number, number];
   const sizes = writer.image(x)!.dims.slice(2).map(Number);
   const [rows, columns] = [phasesOf(geometry, 0, sizes[0]!), phasesOf(geometry, 1, sizes[1]!)];
   const pairs = rows.flatMap((row, a) => columns.map((column, c) => ({ row, column, phase: a * sw + c })));
@@ -86,16 +85,14 @@ function writePhases(source: Source): boolean {
   const names = present.map(({ row, column, phase }) => {
     const convolution = { filter: phaseFilter(source, row, column), bias, groups: source.groups };
     const value = whole ? node.outputs[0] : undefined;
-    return writePhase(source, convolution, row, column, `${labelled(node)}/phase_${phase}`, value);
+    return writePhase(source, convolution, row, column, `${labelOf(node)}/phase_${phase}`, value);
   });
   if (whole) return true;
-  const attributes: Attributes = new Map<string, Attribute>([
-    ['strides', { kind: 'ints', value: [sh, sw] }],
-    ['sizes', { kind: 'ints', value: [height, width] }],
-    ['present', { kind: 'ints', value: present.map(({ phase }) => phase) }],
-    ['masked', { kind: 'int', value: 0 }],
-    ['block', { kind: 'int', value: writer.block }],
-  ]);
+  const attributes = interleaving(
+    geometry,
+    present.map(({ phase }) => phase),
+    writer.block,
+  );
   const interleaved = { origin: node, operator: 'PhaseInterleave', domain: UNITSCOPE_DOMAIN };
   writer.write({ ...interleaved, inputs: names, attributes }, node.outputs);
   return true;
@@ -189,11 +186,11 @@ function phaseFilter({ weights, groups }: Source, row: AxisPhase, column: AxisPh
 }
 
 /** All phases as channels of one convolution, where that takes fewer products than one for each. */
-function writeAsPixelShuffle(source: Source): boolean {
+function writeAllPhases(source: Source): boolean {
   const { writer, node, x, weights, geometry, groups, bias, batch } = source;
   const [sh, sw] = geometry.strides as [number, number];
   const channels = weights.dims[1];
-  if (groups !== 1 || bias !== undefined || sh !== sw || sh === 1 || channels >= writer.block) return false;
+  if (groups !== 1 || bias !== undefined || sh * sw === 1 || channels >= writer.block) return false;
   if (geometry.dilations.some((dilation) => dilation !== 1)) return false;
   const [rows, columns] = writer
     .image(x)!
@@ -215,7 +212,7 @@ function writeAsPixelShuffle(source: Source): boolean {
   const filter: Filter = { dims: [channels * sh * sw, inputs, height, width], data };
   writer.blocked(x);
   const [row, column] = [rows[0]!, columns[0]!];
-  const stem = labelled(node);
+  const stem = labelOf(node);
   const phases = writePhase(source, { filter, bias, groups }, row, column, `${stem}/phases`, undefined);
   const inner = {
     origin: node,
@@ -233,29 +230,62 @@ function writeAsPixelShuffle(source: Source): boolean {
     stacked,
     'nchw',
   );
-  writePixelShuffle(source, reordered, [row.count, column.count]);
+  writeStackedPhases(source, reordered, [row.count, column.count]);
   return true;
 }
 
-/** DepthToSpace, cut where the output's sizes are no multiples of the stride. */
-function writePixelShuffle(source: Source, stacked: string, counts: readonly [number, number]): void {
+/**
+ * Phases that stand one after the other as channels, in NCHW, put together: six times as fast as DepthToSpace, which
+ * would have to be cut besides where the output's sizes are no multiples of the strides.
+ */
+function writeStackedPhases(source: Source, stacked: string, counts: readonly [number, number]): void {
   const { writer, node, geometry, weights, batch } = source;
-  const stride = geometry.strides[0]!;
-  const attributes: Attributes = new Map<string, Attribute>([
-    ['blocksize', { kind: 'int', value: stride }],
-    ['mode', { kind: 'string', value: 'DCR' }],
+  const { builder } = writer;
+  const [sh, sw] = geometry.strides as [number, number];
+  const sizes = geometry.output as [number, number];
+  const channels = weights.dims[1];
+  const stem = labelOf(node);
+  const split = { origin: node, domain: '', attributes: CHANNEL_AXIS };
+  const isWhole = counts[0] * sh === sizes[0] && counts[1] * sw === sizes[1];
+  const phases = isWhole
+    ? writer.writeInnerParts(
+        {
+          ...{ ...split, operator: 'Split', name: `${stem}/Split` },
+          inputs: [stacked, builder.ints(new Array<number>(sh * sw).fill(channels))],
+        },
+        new Array<readonly Dim[]>(sh * sw).fill([batch, channels, ...counts]),
+      )
+    : Array.from({ length: sh * sw }, (_, phase) => {
+        const rows = Math.ceil((sizes[0] - Math.floor(phase / sw)) / sh);
+        const columns = Math.ceil((sizes[1] - (phase % sw)) / sw);
+        const bounds = [
+          [phase * channels, 0, 0],
+          [(phase + 1) * channels, rows, columns],
+          [1, 2, 3],
+        ];
+        const inputs = [stacked, ...bounds.map((values) => builder.ints(values))];
+        const slice = { ...split, operator: 'Slice', name: `${stem}/Slice`, inputs, attributes: new Map() };
+        return writer.writeInner(slice, [batch, channels, rows, columns], 'nchw');
+      });
+  const attributes = interleaving(
+    geometry,
+    phases.map((_, phase) => phase),
+    1,
+  );
+  const interleave = { origin: node, operator: 'PhaseInterleave', domain: UNITSCOPE_DOMAIN };
+  writer.writePlain({ ...interleave, inputs: phases, attributes }, node.outputs[0]!);
+}
+
+const CHANNEL_AXIS: Attributes = new Map([['axis', { kind: 'int', value: 1 }]]);
+
+function interleaving(geometry: TransposedGeometry, present: readonly number[], block: number): Attributes {
+  return new Map<string, Attribute>([
+    ['strides', { kind: 'ints', value: geometry.strides }],
+    ['sizes', { kind: 'ints', value: geometry.output }],
+    ['present', { kind: 'ints', value: present }],
+    ['masked', { kind: 'int', value: 0 }],
+    ['block', { kind: 'int', value: block }],
   ]);
-  const shuffle = { origin: node, operator: 'DepthToSpace', domain: '', inputs: [stacked], attributes };
-  const grown = counts.map((count) => count * stride);
-  if (grown.every((size, axis) => size === geometry.output[axis])) {
-    writer.writePlain(shuffle, node.outputs[0]!);
-    return;
-  }
-  const name = `${labelled(node)}/DepthToSpace`;
-  const large = writer.writeInner({ ...shuffle, name }, [batch, weights.dims[1], ...grown], 'nchw');
-  const bounds = [[0, 0], geometry.output, [2, 3]].map((values) => writer.builder.ints(values));
-  const cut = { operator: 'Slice', domain: '', inputs: [large, ...bounds], attributes: new Map() };
-  writer.writePlain({ origin: node, ...cut }, node.outputs[0]!);
 }
 
 /** The phases of one axis over one window, the widest; undefined where they step differently. */

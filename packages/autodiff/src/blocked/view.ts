@@ -1,5 +1,5 @@
 import { type Attributes, intAttribute, type Node, stringAttribute } from '@unitscope/onnx';
-import { labelled } from './convolution.js';
+import { labelOf } from '../placement.js';
 import { type BlockedWriter, type Image, NCHWC_DOMAIN } from './writer.js';
 
 /**
@@ -17,7 +17,7 @@ function writeInView(
   if (from === undefined || to === undefined || !isSized(from) || !isSized(to)) return false;
   if (!writer.prefersBlocked([x])) return false;
   const { block, builder } = writer;
-  const stem = labelled(node);
+  const stem = labelOf(node);
   const shapeOf = ({ channels, dims }: Image) => [writer.padded(channels) / block, ...dims.slice(2), block];
   const reshape = { origin: node, operator: 'Reshape', name: `${stem}/Reshape`, attributes: new Map() };
   const into = builder.ints([0, ...shapeOf(from).map(Number)]);
@@ -108,7 +108,7 @@ export function writeSpatialReduction(writer: BlockedWriter, node: Node): boolea
     return true;
   }
   const dims = [image.dims[0], writer.padded(image.channels), 1, 1];
-  const mean = writer.writeInner({ ...pool, name: `${labelled(node)}/GlobalAveragePool` }, dims);
+  const mean = writer.writeInner({ ...pool, name: `${labelOf(node)}/GlobalAveragePool` }, dims);
   const positions = writer.builder.floats(Number(image.dims[2]) * Number(image.dims[3]));
   writer.write(
     { origin: node, operator: 'Mul', inputs: [mean, positions], attributes: new Map() },

@@ -10,11 +10,10 @@ import {
   type ValueInfo,
 } from '@unitscope/onnx';
 import type { Fusions } from '../fuse.js';
+import { type Layout, labelOf, type PlacedNode, placeNode } from '../placement.js';
 
 /** The operators of ONNX Runtime's blocked layout, version 1. */
 export const NCHWC_DOMAIN = 'com.microsoft.nchwc';
-
-export type Layout = 'nchw' | 'blocked';
 
 /** A node of the graph that is written; replaced as a whole by what is fused into it. */
 export interface Written {
@@ -217,6 +216,17 @@ export class BlockedWriter {
     return output;
   }
 
+  /** As `writeInner` in NCHW, for a node of several outputs. */
+  writeInnerParts(node: BlockedNode, dims: readonly (readonly Dim[])[]): string[] {
+    const outputs = dims.map((part) => {
+      const output = this.builder.freshName(`${node.name ?? node.origin.name}:out`);
+      this.#info.set(output, { name: output, type: 'float32', dims: part });
+      return output;
+    });
+    this.#pushBlocked(node, outputs, 'nchw');
+    return outputs;
+  }
+
   /** Writes a node in NCHW that makes a value of the graph of what was written for it. */
   writePlain(node: BlockedNode, value: string): void {
     this.#pushBlocked(node, [value], 'nchw');
@@ -254,7 +264,7 @@ export class BlockedWriter {
     this.#written = this.#written.filter((other) => other !== written);
   }
 
-  build(): { graph: Graph; written: readonly Written[] } {
+  build(): { graph: Graph; placement: readonly PlacedNode[] } {
     for (const { name } of this.#graph.outputs) this.plain(name);
     const nodes = this.#written.map(({ node }) => node);
     const made = new Set(nodes.flatMap(({ outputs }) => outputs));
@@ -270,7 +280,10 @@ export class BlockedWriter {
       initializers: new Map([...built.initializers].filter(([name]) => read.has(name))),
       valueInfo: new Map(stated),
     };
-    return { graph, written: this.#written };
+    return {
+      graph,
+      placement: this.#written.map(({ node, layout, fused }) => placeNode(node, layout, fused)),
+    };
   }
 
   #fusedOf(node: Node): readonly string[] {
@@ -324,8 +337,4 @@ export class BlockedWriter {
   ): Node {
     return { name: this.builder.freshName(stem), operator, domain, inputs, outputs, attributes };
   }
-}
-
-export function labelOf(node: Node): string {
-  return node.name === '' ? (node.outputs[0] ?? node.operator) : node.name;
 }

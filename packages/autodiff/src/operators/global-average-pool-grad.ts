@@ -4,7 +4,7 @@ import { emitRectified, rectifierOf } from './relu-grad.js';
 
 /**
  * `GlobalAveragePoolGrad(dy, x)`, dy [N, C, 1, 1] the signal at the mean of x [N, C, H, W]: the signal at x, dy / (H W)
- * at every position.
+ * at every position. As many spatial axes as there are.
  *
  * - string attribute `rule`, `none` by default, and float attribute `ceiling`: those of ReluGrad for a rectifier whose
  *   output is x; what comes out is then the signal at that rectifier's input

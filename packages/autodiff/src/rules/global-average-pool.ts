@@ -11,15 +11,9 @@ export const globalAveragePool = {
       const signal = context.signal(0);
       if (signal === undefined || !context.needs(0)) return [];
       const x = context.node.inputs[0]!;
-      // The forms in standard operators need every size.
-      const sizes = context.sizes(x, 2);
-      if (sizes.length === 2) {
-        return [context.emit(globalAveragePoolGrad.operator, [signal, x], {}, { domain: UNITSCOPE_DOMAIN })];
-      }
-      const { builder } = context;
-      const count = sizes.reduce((product, size) => product * size, 1);
-      const share = context.emit('Mul', [signal, builder.floats(1 / count)]);
-      return [context.emit('Expand', [share, builder.ints([1, 1, ...sizes])])];
+      // Its form in standard operators needs every size: better said here, where the network's node is named.
+      context.sizes(x, 2);
+      return [context.emit(globalAveragePoolGrad.operator, [signal, x], {}, { domain: UNITSCOPE_DOMAIN })];
     },
   },
 } satisfies Record<string, Rule>;

@@ -162,8 +162,11 @@ export async function checkRule(
   }
   const portable = lowerOperators(backward, [...nativeOperators.values()]);
   if (portable.nodes.some((node, i) => node !== backward.nodes[i])) {
+    // The share of a mean is a float32 constant of the portable form: half a unit in the last of its 24 places.
+    const rounded = backward.nodes.some((node) => node.operator === 'GlobalAveragePoolGrad');
     for (const [name, { data }] of evaluate(portable, all)) {
-      expect(relativeError(data, gradients.get(name)!.data), `lowered ${name}`).toBeLessThanOrEqual(1e-14);
+      const error = relativeError(data, gradients.get(name)!.data);
+      expect(error, `lowered ${name}`).toBeLessThanOrEqual(rounded ? 2 ** -24 : 1e-14);
     }
   }
   for (const [name, { data }] of await runOnRuntime(portable, all)) {

@@ -28,12 +28,15 @@ function emitInterleaved(builder: GraphBuilder, graph: Graph, node: Node): void 
   const [sh, sw] = intsAttribute(node, 'strides', []) as [number, number];
   const [height, width] = intsAttribute(node, 'sizes', []) as [number, number];
   const [rows, columns] = [Math.ceil(height / sh), Math.ceil(width / sw)];
-  const channels = Number(graph.valueInfo.get(node.outputs[0]!)!.dims![1]);
+  const channels = Number(graph.valueInfo.get(node.inputs[0]!)!.dims![1]);
   // Names of later nodes are not known to the builder.
   const emit = (operator: string, inputs: readonly string[], attributes: PlainAttributes = {}, domain = '') =>
-    builder.node(operator, inputs, attributes, { domain, name: `${node.name}/${operator}` });
+    builder.node(operator, inputs, attributes, { domain, name: `${node.name}/standard/${operator}` });
+  const isBlocked = intAttribute(node, 'block', 1) > 1;
   const plain = (value: string) =>
-    emit('ReorderOutput', [value], { channels, channels_last: 0 }, 'com.microsoft.nchwc');
+    !isBlocked
+      ? value
+      : emit('ReorderOutput', [value], { channels, channels_last: 0 }, 'com.microsoft.nchwc');
   const phases = node.inputs.map((value, i) => {
     const [a, b] = [Math.floor(present[i]! / sw), present[i]! % sw];
     const missing = [rows - Math.ceil((height - a) / sh), columns - Math.ceil((width - b) / sw)];
@@ -53,7 +56,10 @@ function emitInterleaved(builder: GraphBuilder, graph: Graph, node: Node): void 
   ].map((values) => builder.ints(values));
   const cut = emit('Slice', [whole, ...bounds]);
   builder.append({
-    ...{ name: node.name, operator: 'ReorderInput', domain: 'com.microsoft.nchwc' },
+    ...(isBlocked
+      ? { operator: 'ReorderInput', domain: 'com.microsoft.nchwc' }
+      : { operator: 'Identity', domain: '' }),
+    name: node.name,
     ...{ inputs: [cut], outputs: node.outputs, attributes: new Map() },
   });
 }

@@ -88,16 +88,28 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     builder.node(operator, inputs, attributes);
 
   const convolve = (x: string, outputs: number, form: Partial<ConvForm> = {}): string => {
-    const { kernel = 1, stride = 1, pad = 0, endPad = pad, dilation = 1, groups = 1, bias = false } = form;
+    const {
+      kernel = 1,
+      stride = 1,
+      columnStride = stride,
+      pad = 0,
+      endPad = pad,
+      dilation = 1,
+      groups = 1,
+      bias = false,
+      autoPad,
+    } = form;
     const inputs = channelsOf(x) / groups;
     const scale = 1 / Math.sqrt(inputs * kernel * kernel);
     const names = [x, weights([outputs, inputs, kernel, kernel], scale)];
     if (bias) names.push(weights([outputs], 0.2, 'b'));
+    const around = [pad, pad, endPad, pad];
     return add('Conv', names, {
-      kernel_shape: [kernel, kernel],
-      strides: [stride, stride],
+      // Left out now and then: the weights say it too.
+      kernel_shape: outputs === 3 ? undefined : [kernel, kernel],
+      strides: [stride, columnStride],
       dilations: [dilation, dilation],
-      pads: [pad, pad, endPad, pad],
+      ...(autoPad === undefined ? { pads: around } : { auto_pad: autoPad }),
       group: groups,
     });
   };
@@ -108,7 +120,7 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     return add('Clip', [x, ...bounds.map((bound) => builder.floats(bound))]);
   };
 
-  for (const { kind, numbers } of list) {
+  for (const [position, { kind, numbers }] of list.entries()) {
     const [a, b, c, d, e] = numbers as [number, number, number, number, number];
     const size = Math.min(...dimsOf(value).slice(2).map(Number));
     const channels = channelsOf(value);
@@ -116,18 +128,27 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
     const kernel = Math.min(size, 1 + (b % 3));
     const pad = c % kernel;
     const endPad = Math.floor(c / 8) % kernel;
+    const widest = (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) ? 2 : 1;
     switch (kind) {
       case 'conv': {
-        const dilation =
-          kernel > 1 && (kernel - 1) * 2 + 1 <= size + pad + Math.min(pad, endPad) && d % 4 === 0 ? 2 : 1;
+        const dilation = d % 4 === 0 ? widest : 1;
         value = convolve(value, outputs, { kernel, pad, endPad, dilation, bias: e % 2 === 0 });
         break;
       }
       case 'convRelu':
-        value = add('Relu', [convolve(value, outputs, { kernel, pad, bias: e % 2 === 0 })]);
+        value = add('Relu', [
+          convolve(value, outputs, {
+            ...{ kernel, pad, bias: e % 2 === 0 },
+            ...(d % 3 === 0
+              ? { autoPad: d % 2 === 0 ? 'SAME_UPPER' : 'SAME_LOWER', stride: 1 + (c % 2) }
+              : {}),
+          }),
+        ]);
         break;
       case 'strided': {
-        const form = { kernel, pad, endPad, stride: 2 + (d % 2), bias: e % 2 === 0 };
+        const dilation = b % 4 === 0 ? widest : 1;
+        const columnStride = 1 + (numbers[6]! % 3);
+        const form = { kernel, pad, endPad, dilation, stride: 2 + (d % 2), columnStride, bias: e % 2 === 0 };
         value = convolve(value, outputs, form);
         if (numbers[5]! % 2 === 0) value = add('Relu', [value]);
         break;
@@ -167,7 +188,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         // ONNX Runtime infers a wrong size for a plain pool whose last window would start behind the input.
         const isInside = (along: number) =>
           Math.ceil((along + 2 * pads - window) / stride) * stride < along + pads;
-        const ceil = e % 3 === 0 && dimsOf(value).slice(2).map(Number).every(isInside) ? 1 : 0;
+        // It takes a Pad into the pool behind it, and then drops a window that would start in the padding.
+        const isFused = list[position - 1]?.kind === 'pad';
+        const sizes = dimsOf(value).slice(2).map(Number);
+        const ceil = e % 3 === 0 && !isFused && sizes.every(isInside) ? 1 : 0;
         const attributes = {
           kernel_shape: [window, window],
           strides: [stride, stride],
@@ -176,7 +200,10 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
         };
         value =
           kind === 'maxPool'
-            ? add('MaxPool', [value], attributes)
+            ? add('MaxPool', [value], {
+                ...attributes,
+                dilations: numbers[5]! % 3 === 0 && ceil === 0 && 2 * window <= size ? [2, 2] : [1, 1],
+              })
             : add('AveragePool', [value], {
                 ...attributes,
                 count_include_pad: ceil === 1 ? 0 : numbers[5]! % 2,
@@ -290,10 +317,13 @@ export function randomNetwork(list: readonly Step[], options: NetworkOptions): G
 interface ConvForm {
   readonly kernel: number;
   readonly stride: number;
+  readonly columnStride: number;
   readonly pad: number;
   /** Rows behind the end. */
   readonly endPad: number;
   readonly dilation: number;
   readonly groups: number;
   readonly bias: boolean;
+  /** In place of pads. */
+  readonly autoPad: 'SAME_UPPER' | 'SAME_LOWER';
 }

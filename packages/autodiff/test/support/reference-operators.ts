@@ -47,7 +47,7 @@ function inBlocks(define: ReferenceOperator): ReferenceOperator {
 
 /** What a rectifier lets through: its rule on the signal where its output is y. */
 function rectified(rule: string, ceiling: number, y: number, signal: number): number {
-  const active = y > 0 && y < ceiling;
+  const active = y > 0 && (ceiling === Number.POSITIVE_INFINITY || y < ceiling);
   switch (rule) {
     case 'none':
       return signal;

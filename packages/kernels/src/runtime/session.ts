@@ -66,6 +66,7 @@ export class Session implements RuntimeSession {
     throwIfAborted(signal);
     this.#requireOpen();
     const given = this.#read(feeds);
+    if (outputs.length === 0) return {};
     const { run, results } = this.#addon.startRun({ session: this.#handle, feeds: given, outputs });
     const tensors = await this.#settled(results, signal, () => this.#addon.abortRun({ run }));
     return Object.fromEntries(wanted.map((name, i) => [name, tensors[i]!]));

@@ -10,3 +10,13 @@ export function errorOf(action: () => unknown): UnitscopeError {
   }
   throw new Error('nothing was thrown');
 }
+
+/** The error a promise must be rejected by. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<UnitscopeError> {
+  const error: unknown = await promise.then(
+    () => new Error('nothing was thrown'),
+    (cause: unknown) => cause,
+  );
+  if (error instanceof UnitscopeError) return error;
+  throw error;
+}
