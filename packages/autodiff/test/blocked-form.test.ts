@@ -88,6 +88,17 @@ describe('what is blocked', () => {
     expect(blocked.valueInfo.get(`${conv}:blocked`)!.dims).toEqual(['N', 16, 4, 4]);
   });
 
+  it('is no operator that may make numbers out of channels nobody reads infinite', () => {
+    for (const [channels, operators] of [
+      [12, ['b:Conv', 'b:ReorderOutput', 'Log']],
+      [16, ['b:Conv', 'Log', 'b:ReorderOutput']],
+    ] as const) {
+      const net = new Network();
+      const conv = net.conv(net.input(3), [channels, 3, 1, 1]);
+      expect(forms(net.graph(net.add('Log', [conv])))).toEqual(operators);
+    }
+  });
+
   it('is one value in both layouts where a map is one pixel of whole blocks', () => {
     const net = new Network();
     const mean = net.add('GlobalAveragePool', [net.conv(net.input(3), [16, 3, 3, 3])]);
@@ -150,6 +161,16 @@ describe('what goes into a convolution', () => {
     expect(found.map(({ name, inputs }) => [name, inputs[3]])).toEqual([
       ['a', undefined],
       ['b', `${a}:blocked`],
+    ]);
+  });
+
+  it('is no sum behind an activation', () => {
+    const net = new Network();
+    const x = net.input(8);
+    const relu = net.add('Relu', [net.conv(x, [8, 8, 1, 1], {}, 'a')]);
+    const other = net.add('Sigmoid', [net.conv(x, [8, 8, 1, 1], {}, 'b')]);
+    expect(forms(net.graph(net.add('Add', [relu, other])))).toEqual([
+      ...['b:ReorderInput', 'b:Conv', 'b:Conv', 'Add', 'b:ReorderOutput'],
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { evaluate, type Graph } from '@unitscope/onnx';
+import { emptyGraph, evaluate, type Graph, GraphBuilder } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -70,6 +70,63 @@ describe('the blocked graph of a forward pass', () => {
       }),
       { numRuns: 60, seed: 2 },
     );
+  }, 120_000);
+});
+
+describe('a transposed convolution', () => {
+  const geometries = fc.record({
+    inputs: fc.constantFrom(4, 8, 16),
+    outputs: fc.constantFrom(1, 2, 3, 8, 12),
+    groups: fc.constantFrom('one', 'one', 'depthwise', 'two'),
+    kernel: fc.tuple(fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1, max: 3 })),
+    strides: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 3 })),
+    dilations: fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 2 })),
+    pads: fc.array(fc.nat({ max: 5 }), { minLength: 4, maxLength: 4 }),
+    extra: fc.tuple(fc.nat({ max: 3 }), fc.nat({ max: 2 })),
+    size: fc.tuple(fc.integer({ min: 2, max: 6 }), fc.integer({ min: 2, max: 6 })),
+    bias: fc.boolean(),
+  });
+
+  it('is its phases, whatever its geometry', () => {
+    let blockedOnes = 0;
+    fc.assert(
+      fc.property(geometries, (geometry) => {
+        const { inputs, outputs, kernel, strides, dilations, extra, size } = geometry;
+        const groups = geometry.groups === 'one' ? 1 : geometry.groups === 'two' ? 2 : inputs;
+        const perGroup = geometry.groups === 'depthwise' ? 1 : outputs;
+        const outputPadding = extra.map((count, axis) => Math.min(count, strides[axis]! - 1));
+        const full = size.map(
+          (count, axis) =>
+            strides[axis]! * (count - 1) + outputPadding[axis]! + dilations[axis]! * (kernel[axis]! - 1) + 1,
+        );
+        // At least one row and one column are left.
+        const pads = geometry.pads.map((pad, i) => Math.min(pad, Math.floor((full[i % 2]! - 1) / 2)));
+        const random = new Random(inputs * 31 + outputs);
+        const builder = new GraphBuilder(emptyGraph('transposed', 18));
+        const x = builder.input({ name: 'input', type: 'float32', dims: [2, inputs, ...size] });
+        const constant = (dims: readonly number[]) =>
+          builder.constant({ type: 'float32', dims, data: random.normalTensor(dims).data });
+        const weights = [constant([inputs, perGroup, ...kernel])];
+        if (geometry.bias) weights.push(constant([perGroup * groups]));
+        const attributes = { strides, dilations, pads, output_padding: outputPadding, group: groups };
+        const signal = builder.node('Conv', [x, constant([inputs, inputs, 1, 1])]);
+        const y = builder.node('ConvTranspose', [signal, ...weights], attributes);
+        builder.output({ name: y, type: 'float32', dims: undefined });
+        const graph = builder.build();
+        const input = new Random(5).normalTensor([2, inputs, ...size]);
+        const [wanted] = evaluate(graph, { input }).values();
+        for (const block of BLOCKS) {
+          const { graph: blocked } = blockGraph(graph, { block });
+          const [got] = evaluate(blocked, { input }, { operators: blockedOperators(block) }).values();
+          expect(got!.dims).toEqual(wanted!.dims);
+          // The same float32 weights, only in another order.
+          expect(distance(got!.data, wanted!.data)).toBeLessThan(1e-14);
+          if (blocked.nodes.every(({ operator }) => operator !== 'ConvTranspose')) blockedOnes++;
+        }
+      }),
+      { numRuns: 300, seed: 4 },
+    );
+    expect(blockedOnes).toBeGreaterThan(300);
   }, 120_000);
 });
 

@@ -4,6 +4,7 @@ import {
   evaluate,
   GraphBuilder,
   intAttribute,
+  intsAttribute,
   type Node,
   type ReferenceOperator,
   type ReferenceTensor,
@@ -94,6 +95,9 @@ export function blockedOperators(block: number): ReadonlyMap<string, ReferenceOp
       requireBlocks(perGroup, block, node.name);
       requireBlocks(outputs / groups, block, node.name);
     }
+    // The reference would crop; the runtime takes the number for a very large one.
+    if (intsAttribute(node, 'pads', []).some((pad) => pad < 0))
+      throw new Error(`${node.name}: negative pads`);
     const weights = unblockedFilter(filter!, block, depthwise || direct ? 1 : block);
     const attributes = new Map(node.attributes);
     attributes.delete('activation');
