@@ -52,7 +52,8 @@ TaskHost& TaskHost::of(Napi::Env env) {
 
 TaskHost::TaskHost(Napi::Env env) : env_(env) {
   const Napi::String name = Napi::String::New(env, "unitscope");
-  require(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver, &wake_));
+  require(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver,
+                                               &wake_));
   require(env, napi_unref_threadsafe_function(env, wake_));
   // Hooks are called last first, so the function above is still there when ours is.
   require(env, napi_add_env_cleanup_hook(env, shut_down, this));
