@@ -8,10 +8,10 @@ import type {
   DataSet,
   Example,
   Label,
-  LabelMap,
+  LabelLayer,
   LabelTable,
 } from './data-set.js';
-import { fillPolygons, fillRuns, parseRuns } from './fill-region.js';
+import { parseRuns, polygonRegion, type Region, regionPainter, runRegion } from './fill-region.js';
 import { wrongField } from './json-file.js';
 import { type JsonElement, readJsonLists } from './json-lists.js';
 import { insideFolder, pictureFolder } from './paths.js';
@@ -205,38 +205,42 @@ function annotationOf(image: CocoImage, items: readonly CocoAnnotation[], names:
   const { width, height } = image;
   const regions = items
     .flatMap((item) => {
-      const pixels = regionOf(item, image, names.path);
-      return pixels === undefined ? [] : [{ label: names.labelOf.get(item.category_id)!, pixels }];
+      const region = regionOf(item, image, names.path);
+      return region === undefined ? [] : [{ label: names.labelOf.get(item.category_id)!, region }];
     })
-    .sort((a, b) => b.pixels.length - a.pixels.length);
-  const pixelLabels = names.table.pixelLayers.map((layer): LabelMap => {
-    const data = new Int32Array(width * height);
-    for (const { label, pixels } of regions) {
-      if (label.category !== layer) continue;
-      const { index } = label;
-      for (let i = 0; i < pixels.length; i++) data[pixels[i]!] = index;
-    }
-    return { width, height, data };
+    .sort((a, b) => b.region.area - a.region.area);
+  const pixelLabels = names.table.pixelLayers.map((layer): LabelLayer | undefined => {
+    const own = regions.filter(({ label }) => label.category === layer);
+    if (own.length === 0) return undefined;
+    return {
+      width,
+      height,
+      draw: (grid, into) => {
+        into.fill(0);
+        const paint = regionPainter(grid, image);
+        for (const { label, region } of own) paint(region, label.index, into);
+      },
+    };
   });
   return { pixelLabels, imageLabels: [], objects: items.flatMap((item) => objectOf(item, image, names)) };
 }
 
-/** The pixels of an annotation's region, undefined where it has none. */
+/** The pixels of an annotation, undefined where it has none. */
 function regionOf(
   { segmentation }: CocoAnnotation,
   { width, height, file_name }: CocoImage,
   path: string,
-): Int32Array | undefined {
+): Region | undefined {
   if (segmentation === undefined) return undefined;
-  if (Array.isArray(segmentation)) return fillPolygons(segmentation, { width, height });
+  if (Array.isArray(segmentation)) return polygonRegion(segmentation, { width, height });
   const [rows, columns] = segmentation.size;
   const { counts } = segmentation;
   const decoded = typeof counts === 'string' ? parseRuns(counts) : counts;
-  const pixels =
+  const region =
     rows === height && columns === width && decoded !== undefined
-      ? fillRuns(decoded, { width, height })
+      ? runRegion(decoded, { width, height })
       : undefined;
-  if (pixels !== undefined) return pixels;
+  if (region !== undefined) return region;
   throw new UnitscopeError(
     'bad-file',
     `COCO file ${path}: a run-length mask of ${file_name} does not make ${width}x${height} pixels`,
