@@ -10,7 +10,7 @@ import {
   streamExamples,
 } from '@unitscope/data';
 import type { Layer, Model } from '@unitscope/model';
-import { sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { releaseData, sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { readAhead } from '../passes/read-ahead.js';
 import type { DissectionSource } from './source.js';
@@ -104,6 +104,7 @@ export function openNetworkSource(
     async *activations(numbers, signal) {
       for await (const { batch, activations } of run(numbers, signal)) {
         yield { numbers: batch.numbers, activations, skipped: batch.skipped };
+        releaseData(activations.data);
         pool.give(batch.pixelLabels.data);
       }
     },
@@ -111,6 +112,7 @@ export function openNetworkSource(
       for await (const { batch, activations } of run(numbers, signal, { withLabels: true })) {
         const { pixelLabels, imageLabels, skipped } = batch;
         yield { numbers: batch.numbers, activations, labels: { pixelLabels, imageLabels }, skipped };
+        releaseData(activations.data);
         pool.give(pixelLabels.data);
       }
     },
