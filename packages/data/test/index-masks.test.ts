@@ -18,6 +18,7 @@ import {
   streamExamples,
 } from '../src/index.js';
 import { readNumberPicture } from '../src/index-picture.js';
+import { layerOf } from '../src/label-layer.js';
 
 let folder: string;
 beforeAll(async () => {
@@ -178,12 +179,9 @@ describe('labels and landmarks on a network input', () => {
           const picture = { height, width };
           const size = { height: side, width: side };
           const region = shownRegion(picture, preprocessing, size);
-          const map = {
-            ...picture,
-            data: Int32Array.from({ length: height * width }, (_, i) => i + 1),
-          };
+          const layer = layerOf(picture, (pixel) => pixel + 1);
           const labels = new Int32Array(side * side);
-          fitLabels(map, picture, region, size, labels);
+          fitLabels(layer, picture, region, size, labels);
           labels.forEach((label, i) => {
             const [y, x] = [Math.floor((label - 1) / width), (label - 1) % width];
             const centre = fitLandmark({ name: 'here', y, x }, region, size);

@@ -1,13 +1,16 @@
 import { basename } from 'node:path';
 import {
+  ArrayPool,
   type DataSet,
   type ExampleBatch,
   type ExampleOptions,
   type Preprocessing,
+  type RgbPicture,
+  restorePicture,
   streamExamples,
 } from '@unitscope/data';
 import type { Layer, Model } from '@unitscope/model';
-import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { releaseData, sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { readAhead } from '../passes/read-ahead.js';
 import type { DissectionSource } from './source.js';
@@ -38,6 +41,7 @@ export function openNetworkSource(
   ];
   const labelSize = { height: labelHeight, width: labelWidth };
   const { receptiveField: field } = layer;
+  const pool = new ArrayPool();
   const stream = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) => {
     const wanted: ExampleOptions = {
       preprocessing: options.preprocessing,
@@ -46,18 +50,26 @@ export function openNetworkSource(
       batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
       onError: options.onError,
       signal,
+      pool,
       // What cannot be used must be left out of both passes, so that both are over the same pictures.
       ...(withLabels || options.onError === 'skip' ? { labelSize } : {}),
     };
     return streamExamples(dataSet, wanted);
   };
-  async function* forward(examples: AsyncIterable<ExampleBatch>, signal: AbortSignal) {
-    for await (const batch of examples)
-      yield { batch, activations: await activationsOf(model, layer, batch, units, signal) };
+  async function* forward(examples: AsyncIterable<ExampleBatch>, { withPictures, signal }: ForwardOptions) {
+    for await (const batch of examples) {
+      const activations = await activationsOf(model, layer, batch, units, signal);
+      const pictures = withPictures ? picturesOf(batch, options.preprocessing) : [];
+      pool.give(batch.inputs.data);
+      yield { batch, activations, pictures };
+    }
   }
   // While a batch is counted the next one is in the network, and the one after that is decoded.
-  const run = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) =>
-    readAhead(forward(readAhead(stream(numbers, signal, withLabels)), signal));
+  const run = (
+    numbers: readonly number[],
+    signal: AbortSignal,
+    { withLabels = false, withPictures = false } = {},
+  ) => readAhead(forward(readAhead(stream(numbers, signal, withLabels)), { withPictures, signal }));
   return {
     record: {
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
@@ -90,26 +102,38 @@ export function openNetworkSource(
       imageLabels: dataSet.table.imageLayers.length,
     },
     async *activations(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, false))
+      for await (const { batch, activations } of run(numbers, signal)) {
         yield { numbers: batch.numbers, activations, skipped: batch.skipped };
+        releaseData(activations.data);
+        pool.give(batch.pixelLabels.data);
+      }
     },
     async *labelled(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, true)) {
+      for await (const { batch, activations } of run(numbers, signal, { withLabels: true })) {
         const { pixelLabels, imageLabels, skipped } = batch;
         yield { numbers: batch.numbers, activations, labels: { pixelLabels, imageLabels }, skipped };
+        releaseData(activations.data);
+        pool.give(pixelLabels.data);
       }
     },
     async *pictures(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, false))
-        yield {
-          numbers: batch.numbers,
-          activations,
-          pictures: batch.pictures,
-          skipped: batch.skipped,
-        };
+      for await (const { batch, activations, pictures } of run(numbers, signal, { withPictures: true }))
+        yield { numbers: batch.numbers, activations, pictures, skipped: batch.skipped };
     },
     close: () => model.close(),
   };
+}
+
+interface ForwardOptions {
+  readonly withPictures: boolean;
+  readonly signal: AbortSignal;
+}
+
+function picturesOf({ inputs }: ExampleBatch, preprocessing: Preprocessing): RgbPicture[] {
+  const [images = 0] = inputs.dims;
+  return Array.from({ length: images }, (_, i) =>
+    restorePicture(sliceBatch(inputs, i, i + 1), preprocessing),
+  );
 }
 
 async function activationsOf(

@@ -43,7 +43,7 @@ export interface DissectionSource {
   readonly table: LabelTable;
   /** Left out where batches cost no more than reading them from the disk. */
   readonly shape?: BatchShape;
-  /** The batches of the pictures with these numbers, in this order. */
+  /** The batches of the pictures with these numbers, in this order. Their arrays are lent until the next is asked for. */
   readonly activations: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<ActivationBatch>;
   readonly labelled: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<LabelledBatch>;
   /** Left out where there are no pictures to show. */
