@@ -8,9 +8,9 @@
 namespace us::cpu::US_ISA {
 namespace {
 
-/// The gradient of max-pooling over square windows that leave no gaps, Stride <= Side, without dilation. Rows of windows
-/// run over the plane once: sums that the next window shares stay in registers, those that the next row of windows
-/// shares in a few rows of scratch memory, and a finished element of dx is filtered and written once.
+/// The gradient of max-pooling over square windows that leave no gaps, Stride <= Side, without dilation. Rows of
+/// windows run over the plane once: sums that the next window shares stay in registers, those that the next row of
+/// windows shares in a few rows of scratch memory, and a finished element of dx is filtered and written once.
 template <int Block, int Side, int Stride>
 class StreamedWindows {
   using Lanes = BlockLanes<Block>;
@@ -149,7 +149,8 @@ class StreamedWindows {
 
   /// A window whose cells are all on the plane and are numbers.
   template <typename Filter>
-  [[gnu::always_inline]] void run_window(const Filter& filter, const float* dy, std::int64_t window, int lane, Carry& carry) {
+  [[gnu::always_inline]] void run_window(const Filter& filter, const float* dy, std::int64_t window, int lane,
+                                         Carry& carry) {
     const std::int64_t start = x_.start(window) * Block + lane;
     Values best = Lanes::load(rows_[0] + start);
 #pragma GCC unroll 3
@@ -177,7 +178,8 @@ class StreamedWindows {
 
   /// Any window. A NaN is larger than all numbers, and the first one wins.
   template <typename Filter>
-  [[gnu::noinline]] void run_careful_window(const Filter& filter, const float* dy, std::int64_t window, int lane, Carry& carry) {
+  [[gnu::noinline]] void run_careful_window(const Filter& filter, const float* dy, std::int64_t window, int lane,
+                                            Carry& carry) {
     const int left = static_cast<int>(x_.first(window));
     const int right = static_cast<int>(x_.last(window));
     const std::int64_t start = x_.start(window) * Block + lane;

@@ -87,14 +87,17 @@ void test_split(Report& report, const us::cpu::KernelSet& kernels) {
     const Array dy = tied_values(generator, pictures * size);
     for (std::size_t e = 0; e < y.size();) {
       for (std::size_t part = 0; part < parts.size(); ++part) {
-        for (std::int64_t k = 0; k < parts[part].size; ++k, ++e) expected[part].push_back(through(rules[part], dy[e], y[e]));
+        for (std::int64_t k = 0; k < parts[part].size; ++k, ++e) {
+          expected[part].push_back(through(rules[part], dy[e], y[e]));
+        }
       }
     }
     const us::SplitSignal work{parts.data(), count, static_cast<std::int64_t>(size), y.data(), dy.data()};
     in_ranges(generator, static_cast<std::int64_t>(y.size()),
               [&](std::int64_t begin, std::int64_t end) { kernels.split_signal(work, begin, end); });
     for (std::size_t part = skips_one ? 1 : 0; part < parts.size(); ++part) {
-      compare(report, "split_signal " + std::to_string(i) + " part " + std::to_string(part), outputs[part], expected[part]);
+      const std::string name = "split_signal " + std::to_string(i) + " part " + std::to_string(part);
+      compare(report, name, outputs[part], expected[part]);
     }
   }
 }
@@ -164,7 +167,8 @@ void test_interleave(Report& report, const us::cpu::KernelSet& kernels) {
                                      made.data()};
     in_ranges(generator, static_cast<std::int64_t>(2 * channels / block * height),
               [&](std::int64_t begin, std::int64_t end) { kernels.interleave_phases(work, begin, end); });
-    compare(report, "interleave_phases " + std::to_string(i), made, to_blocks(expected, channels, height * width, block));
+    const Array blocked = to_blocks(expected, channels, height * width, block);
+    compare(report, "interleave_phases " + std::to_string(i), made, blocked);
   }
 }
 
@@ -215,8 +219,9 @@ void test_unpool(Report& report, const us::cpu::KernelSet& kernels) {
       report.check(kernels.unpool_blocks(work, begin, end) == US_OK, "unpool_blocks %d", i);
     });
     char name[160];
-    std::snprintf(name, sizeof name, "unpool_blocks %d: block %zu of %dx%d kernel %dx%d stride %dx%d pads %d,%d dilation %dx%d rule %d",
-                  i, block, params.height, params.width, params.kernel[0], params.kernel[1], params.stride[0],
+    std::snprintf(name, sizeof name,
+                  "unpool_blocks %d: block %zu of %dx%d kernel %dx%d stride %dx%d pads %d,%d dilation %dx%d rule %d", i,
+                  block, params.height, params.width, params.kernel[0], params.kernel[1], params.stride[0],
                   params.stride[1], params.pad_begin[0], params.pad_begin[1], params.dilation[0], params.dilation[1],
                   static_cast<int>(rule.rule));
     compare(report, name, dx, to_blocks(expected, channels, cells, block));
@@ -240,8 +245,10 @@ void test_same_sums(Report& report, const us::cpu::KernelSet& kernels) {
                "max_pool_backward: %s", us_last_error_message());
   const Array blocked_x = to_blocks(x, 8, cells, 8);
   const Array blocked_dy = to_blocks(dy, 8, windows, 8);
-  kernels.unpool_blocks({{}, us::pool_axes(params), 8, blocked_x.data(), blocked_dy.data(), blocks.data()}, 0, params.height);
-  report.check(from_blocks(blocks, 8, cells, 8) == planes, "unpool_blocks adds in another order than max_pool_backward");
+  const us::BlockedPooling work{{}, us::pool_axes(params), 8, blocked_x.data(), blocked_dy.data(), blocks.data()};
+  kernels.unpool_blocks(work, 0, params.height);
+  const bool same = from_blocks(blocks, 8, cells, 8) == planes;
+  report.check(same, "unpool_blocks adds in another order than max_pool_backward");
 }
 
 }  // namespace

@@ -42,8 +42,8 @@ inline Array from_blocks(const Array& blocked, std::size_t channels, std::size_t
 }
 
 /// One phase of [planes, height, width]: rows a, a + sh, ... and columns b, b + sw, ...
-inline Array phase_of(const Array& dx, std::size_t height, std::size_t width, std::size_t sh, std::size_t sw, std::size_t a,
-                      std::size_t b) {
+inline Array phase_of(const Array& dx, std::size_t height, std::size_t width, std::size_t sh, std::size_t sw,
+                      std::size_t a, std::size_t b) {
   Array phase;
   for (std::size_t i = 0; i < dx.size(); ++i) {
     const std::size_t row = i / width % height;

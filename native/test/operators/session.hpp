@@ -84,7 +84,8 @@ class TestSession {
     using Get = us::ort::Status* (*)(const us::ort::Session*, std::size_t, us::ort::TypeInfo**);
     constexpr std::size_t kSessionGetOutputTypeInfo = 34;
     const auto get = reinterpret_cast<Get>(reinterpret_cast<void* const*>(&api_)[kSessionGetOutputTypeInfo]);
-    const auto type = us::ort::make(api_, api_.ReleaseTypeInfo, get, static_cast<const us::ort::Session*>(session_.get()), output);
+    const us::ort::Session* const session = session_.get();
+    const auto type = us::ort::make(api_, api_.ReleaseTypeInfo, get, session, output);
     const us::ort::TensorTypeAndShapeInfo* info = nullptr;
     us::ort::check(api_, api_.CastTypeInfoToTensorInfo(type.get(), &info));
     return dims_of(info);

@@ -5,12 +5,14 @@
 #include "harness.hpp"
 #include "ort/api.hpp"
 
-class TestEnvironment;
-
 void test_compute(Report& report);
 
 /// Every operator inside graphs of the ONNX Runtime at `runtime`; `operators` is the library that registers them.
 void test_in_graphs(Report& report, const std::string& runtime, const std::string& operators);
 
-/// `options` know the operators.
-void test_leaks(Report& report, const TestEnvironment& environment, const us::ort::SessionOptions* options);
+/// A table for the operators that counts what they take from ONNX Runtime and give back.
+const us::ort::Api& counting_api(const us::ort::Api& api);
+/// Statuses that were not given back: those that the operators have passed on to ONNX Runtime.
+int statuses_kept();
+/// Other objects that were not given back.
+int objects_kept();
