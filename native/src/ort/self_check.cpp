@@ -98,7 +98,7 @@ struct Filter {
 class BlockNetwork {
  public:
   BlockNetwork() : stem_(numbers_, 32, 3, 3), middle_(numbers_, 32, 32, 3), last_(numbers_, 32, 32, 1) {
-    input_ = {"x", {2, 3, 11, 9}, numbers_.next(2 * 3 * 11 * 9)};
+    input_ = {"x", {2, 3, 11, 9}, numbers_.next(std::size_t{2} * 3 * 11 * 9)};
   }
 
   const NamedValues& input() const { return input_; }

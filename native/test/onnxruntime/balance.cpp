@@ -20,7 +20,7 @@ Function* find(void* library, const char* name) {
 }
 
 SharedRuntime open(const std::string& library) {
-  const auto runtime = std::make_shared<const Runtime>(library, 2);
+  auto runtime = std::make_shared<const Runtime>(library, 2);
   check_values(runtime);
   return runtime;
 }

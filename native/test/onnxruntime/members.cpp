@@ -184,9 +184,9 @@ std::string probe_model() {
 
 }  // namespace
 
-void test_members(Report& report, const std::string& path) {
-  const Library library(path);
-  const Api& api = library.api();
+void test_members(Report& report, const std::string& library) {
+  const Library opened(library);
+  const Api& api = opened.api();
   api_of_kernels = &api;
   const Environment environment(api, 2);
   const CustomOp op = make_operator();
