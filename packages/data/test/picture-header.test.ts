@@ -4,7 +4,7 @@ import { expect, it } from 'vitest';
 import { pictureHeader } from '../src/picture-header.js';
 import { picture, texture } from './support/pictures.js';
 
-const side = fc.integer({ min: 1, max: 300 });
+const side = fc.integer({ min: 1, max: 90 });
 
 it('a header says what the decoder says', async () => {
   await fc.assert(
@@ -22,7 +22,7 @@ it('a header says what the decoder says', async () => {
         expect(pictureHeader(bytes)).toEqual({ format, width: wide, height: high, space: 'srgb' });
       }
     }),
-    { numRuns: 30 },
+    { numRuns: 12 },
   );
 });
 
