@@ -100,6 +100,7 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
   return {
     format: 'broden',
     path: folder,
+    ...(split === undefined ? {} : { split }),
     table,
     landmarkNames: [],
     objectCategories: [],

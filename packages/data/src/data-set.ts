@@ -77,6 +77,8 @@ export interface DataSet {
   /** Which reader it came through: `index-masks`, `coco`, `cub`, `broden`, `landmarks`. */
   readonly format: string;
   readonly path: string;
+  /** Where the layout has splits and one was asked for. */
+  readonly split?: string;
   readonly table: LabelTable;
   /** Names that landmarks have, in a fixed order. */
   readonly landmarkNames: readonly string[];

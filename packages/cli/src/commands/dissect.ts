@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import {
   DATA_SET_LAYOUTS,
   describePreprocessing,
-  openDataSet,
   PREPROCESSING_NAMES,
   readLabelTable,
   readPreprocessing,
@@ -10,6 +9,7 @@ import {
 import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/metrics';
 import { UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
+import { addSplitOption, openData } from '../data-options.js';
 import { ActivationCache } from '../dissection/activation-cache.js';
 import { openArraySource } from '../dissection/array-source.js';
 import type { CacheTrial } from '../dissection/cached-source.js';
@@ -49,6 +49,7 @@ import type { Streams, Surroundings } from '../streams.js';
 interface DissectOptions extends RunOptions {
   readonly out: string;
   readonly data?: string;
+  readonly split?: string;
   readonly layer?: string;
   readonly preprocess: string;
   readonly labelSize?: readonly [number, number];
@@ -86,7 +87,11 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
       `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
       'imagenet',
     )
-    .option('--label-size <h,w>', "size of the label maps (default: half the network's input)", parseSize)
+    .option(
+      '--label-size <h,w>',
+      "size of the label maps (default: half the network's input, all of it for a layer of stride 1)",
+      parseSize,
+    )
     .addOption(
       new Option('--on-error <what>', 'what a picture or mask that cannot be used does')
         .choices(['stop', 'skip'])
@@ -128,7 +133,7 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
       parseField,
     )
     .option('--input <h,w>', "with them: the network's input, likewise", parseSize);
-  addRunOptions(command).action((model: string | undefined, options: DissectOptions) =>
+  addRunOptions(addSplitOption(command)).action((model: string | undefined, options: DissectOptions) =>
     runDissect(model, options, surroundings),
   );
   command.addHelpText(
@@ -174,8 +179,8 @@ async function runDissect(
     const say = (text: string) => {
       if (!json) streams.out.write(text);
     };
-    if (!isQuiet && modelPath !== undefined)
-      say(`preprocessing ${describePreprocessing(await readPreprocessing(options.preprocess))}\n`);
+    if (!isQuiet && source.preprocessing !== undefined)
+      say(`preprocessing ${describePreprocessing(source.preprocessing)}\n`);
 
     const thresholdPass = first ?? startThresholds(identity, shard);
     cache = await openCache(source, thresholdPass, options);
@@ -284,8 +289,8 @@ async function openSource(
       ...(input === undefined ? {} : { input }),
     });
   }
-  const { data = '', layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
-  const dataSet = await openDataSet(data);
+  const { data = '', split, layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
+  const dataSet = await openData({ data, ...(split === undefined ? {} : { split }) });
   if (dataSet.table.labels.length === 0)
     throw new UnitscopeError('bad-input', `${data} has no labels; a dissection is about them`, {
       subject: data,
@@ -309,7 +314,7 @@ async function openSource(
 /** Throws `wrong-use` for options that cannot be meant together. */
 function requireSense(modelPath: string | undefined, options: DissectOptions): void {
   const refuse = (why: string) => new UnitscopeError('wrong-use', why);
-  const { activations, pixelLabels, categories, data, layer } = options;
+  const { activations, pixelLabels, categories, data, split, layer } = options;
   const ofArrays = {
     '--activations': activations,
     '--pixel-labels': pixelLabels,
@@ -322,9 +327,9 @@ function requireSense(modelPath: string | undefined, options: DissectOptions): v
     if (data === undefined) throw refuse('name the data set by --data');
     return;
   }
-  if (modelPath !== undefined || data !== undefined || layer !== undefined)
+  if ([modelPath, data, split, layer].some((value) => value !== undefined))
     throw refuse(
-      'dissect either a network (MODEL, --data, --layer) or activations (--activations), not both',
+      'dissect either a network (MODEL, --data, --split, --layer) or activations (--activations), not both',
     );
   const [missing] = Object.entries(ofArrays).find(([, value]) => value === undefined) ?? [];
   if (missing !== undefined) throw refuse(`${missing} is missing beside ${Object.keys(ofArrays).join(', ')}`);

@@ -11,6 +11,7 @@ import {
 } from '@unitscope/data';
 import type { Layer, Model } from '@unitscope/model';
 import { releaseData, sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { dataRecordOf } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { readAhead } from '../passes/read-ahead.js';
 import type { DissectionSource } from './source.js';
@@ -18,7 +19,7 @@ import type { DissectionSource } from './source.js';
 export interface NetworkSourceOptions {
   readonly layer: string;
   readonly preprocessing: Preprocessing;
-  /** Of the label maps; half the network's input by default. */
+  /** Of the label maps; by default half the network's input, all of it for a layer of stride 1. */
   readonly labelSize?: readonly [number, number];
   readonly batchSize?: number;
   readonly onError: 'stop' | 'skip';
@@ -35,12 +36,14 @@ export function openNetworkSource(
   const layer = model.layer(options.layer);
   const [units, height, width] = mapDimsOf(layer);
   const input = inputSizeOf(model);
+  const { receptiveField: field } = layer;
+  // Labels must not be coarser than the cells of the layer.
+  const reduction = field === undefined ? 2 : Math.min(2, ...field.stride);
   const [labelHeight, labelWidth] = options.labelSize ?? [
-    Math.max(1, Math.round(input.height / 2)),
-    Math.max(1, Math.round(input.width / 2)),
+    Math.max(1, Math.round(input.height / reduction)),
+    Math.max(1, Math.round(input.width / reduction)),
   ];
   const labelSize = { height: labelHeight, width: labelWidth };
-  const { receptiveField: field } = layer;
   const pool = new ArrayPool();
   const stream = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) => {
     const wanted: ExampleOptions = {
@@ -75,11 +78,12 @@ export function openNetworkSource(
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
       engine: { name: model.engine.name, versions: model.engine.versions },
       layer: layer.name,
-      data: { format: dataSet.format, sha256: dataSet.sha256, pictures: dataSet.examples.length },
+      data: dataRecordOf(dataSet),
       preprocessing: { ...options.preprocessing },
       input: [input.height, input.width],
       labelSize: [labelHeight, labelWidth],
     },
+    preprocessing: options.preprocessing,
     units,
     count: dataSet.examples.length,
     geometry: {

@@ -1,4 +1,4 @@
-import type { RgbPicture, SkippedExample } from '@unitscope/data';
+import type { Preprocessing, RgbPicture, SkippedExample } from '@unitscope/data';
 
 import type { LabelledActivations, LabelTable, MapGeometry } from '@unitscope/metrics';
 import type { Tensor } from '@unitscope/tensor';
@@ -36,6 +36,8 @@ export interface BatchShape {
 export interface DissectionSource {
   /** What it is, for results and to tell whether a saved state belongs to it; the same on every machine. */
   readonly record: { readonly [key: string]: Json };
+  /** How pictures become the network's input; left out where there is no network. */
+  readonly preprocessing?: Preprocessing;
   readonly units: number;
   /** Pictures in all. */
   readonly count: number;
