@@ -10,6 +10,7 @@ import { networks } from './networks.js';
 import { plotKernels } from './plots/kernels.js';
 import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
+import { benchRuntime, benchRuntimeMemory } from './runtime.js';
 import { benchSweeps } from './sweep.js';
 
 const list = (text: string) => text.split(',').filter((item) => item !== '');
@@ -99,6 +100,26 @@ program
   .option('--rounds <n>', 'rounds', Number, 7)
   .action(async ({ net, batch, rounds }) =>
     console.log(JSON.stringify(await benchEventLoop(net, batch, rounds))),
+  );
+
+program
+  .command('runtime')
+  .description('runs through the binding to ONNX Runtime beside onnxruntime-node, and two models at once')
+  .option('--net <name>', 'network', 'squeezenet1_1')
+  .option('--batches <sizes>', 'batch sizes', numbers, [1, 16])
+  .option('--rounds <n>', 'rounds that count', Number, 15)
+  .action(async ({ net, batches, rounds }) => {
+    for (const batch of batches) console.log(JSON.stringify(await benchRuntime(net, batch, rounds)));
+  });
+
+program
+  .command('runtime-memory')
+  .description('resident memory over many runs and sessions of the binding to ONNX Runtime')
+  .option('--net <name>', 'network', 'squeezenet1_1')
+  .option('--runs <n>', 'runs of one session', Number, 10_000)
+  .option('--cycles <n>', 'sessions opened, run once and released', Number, 500)
+  .action(async ({ net, runs, cycles }) =>
+    console.log(JSON.stringify(await benchRuntimeMemory(net, runs, cycles))),
   );
 
 /** Writes the result to a file, and to a folder with its plots, where either is named. */

@@ -44,6 +44,7 @@ std::shared_ptr<OpenRuntime> open_runtime(const OpenRequest& request) {
   std::weak_ptr<OpenRuntime>& entry = known[request.library];
   if (auto open = entry.lock()) return open;
   auto runtime = std::make_shared<const ort::Runtime>(request.library, request.threads);
+  TaskHost::end_tasks_before_exit();
   ort::check_values(runtime);
   const std::optional<int> block = ort::find_block(runtime, request.blocks);
   auto opened = std::make_shared<OpenRuntime>(OpenRuntime{std::move(runtime), block});
@@ -181,7 +182,7 @@ std::string text_in(const Napi::Object& from, const char* name) {
 }
 
 std::shared_ptr<ort::LoadedSession> session_in(const Napi::Object& from) {
-  const std::shared_ptr<ort::LoadedSession> session = handle_in<OpenSession>(from, "session", kSessionTag)->session;
+  std::shared_ptr<ort::LoadedSession> session = handle_in<OpenSession>(from, "session", kSessionTag)->session;
   if (session != nullptr) return session;
   throw make_error(from.Env(), US_INVALID_ARGUMENT, "the session has been released");
 }

@@ -43,14 +43,16 @@ napi_typedarray_type array_of(ort::ElementType type) {
   return napi_uint8_array;
 }
 
+void give_back(napi_env /*env*/, void* /*data*/, void* owner) { delete static_cast<ort::Buffer*>(owner); }
+
 Napi::Value to_tensor(Napi::Env env, ort::Result& result) {
   napi_value memory = nullptr;
   if (result.bytes == 0) {
     memory = Napi::ArrayBuffer::New(env, 0);
   } else {
     auto buffer = std::make_unique<ort::Buffer>(std::move(result.buffer));
-    const auto give_back = [](napi_env /*env*/, void* /*data*/, void* owner) { delete static_cast<ort::Buffer*>(owner); };
-    if (napi_create_external_arraybuffer(env, buffer->data(), result.bytes, give_back, buffer.get(), &memory) != napi_ok) {
+    if (napi_create_external_arraybuffer(env, buffer->data(), result.bytes, give_back, buffer.get(), &memory) !=
+        napi_ok) {
       throw Napi::Error::New(env, "there is no memory for an array over a result");
     }
     static_cast<void>(buffer.release());
@@ -78,7 +80,8 @@ std::int64_t read_integer(const Napi::Value& value, const char* name, std::int64
   if (std::floor(number) == number && number >= static_cast<double>(low) && number <= static_cast<double>(high)) {
     return static_cast<std::int64_t>(number);
   }
-  reject(value.Env(), std::string(name) + " must be an integer from " + std::to_string(low) + " to " + std::to_string(high));
+  reject(value.Env(),
+         std::string(name) + " must be an integer from " + std::to_string(low) + " to " + std::to_string(high));
 }
 
 std::vector<std::int64_t> read_integers(const Napi::Value& value, const char* name, std::int64_t high) {
@@ -118,7 +121,9 @@ Feeds read_feeds(const Napi::Value& from, const ort::LoadedSession& session) {
 std::vector<std::size_t> read_outputs(const Napi::Value& from, const ort::LoadedSession& session) {
   const auto last = static_cast<std::int64_t>(session.outputs().size()) - 1;
   std::vector<std::size_t> outputs;
-  for (const std::int64_t index : read_integers(from, "outputs", last)) outputs.push_back(static_cast<std::size_t>(index));
+  for (const std::int64_t index : read_integers(from, "outputs", last)) {
+    outputs.push_back(static_cast<std::size_t>(index));
+  }
   return outputs;
 }
 

@@ -1,5 +1,7 @@
 #include "napi/task_host.hpp"
 
+#include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <utility>
@@ -9,6 +11,18 @@ namespace {
 
 void require(Napi::Env env, napi_status status) {
   if (status != napi_ok) throw Napi::Error::New(env, "Node refuses a function for results from other threads");
+}
+
+/// Those of all JavaScript threads that have not ended.
+struct Hosts {
+  std::mutex mutex;
+  std::vector<TaskHost*> list;
+};
+
+// Never destroyed: it is wanted when the process ends.
+Hosts& hosts() {
+  static auto& known = *new Hosts;
+  return known;
 }
 
 }  // namespace
@@ -52,10 +66,14 @@ TaskHost& TaskHost::of(Napi::Env env) {
 
 TaskHost::TaskHost(Napi::Env env) : env_(env) {
   const Napi::String name = Napi::String::New(env, "unitscope");
-  require(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver, &wake_));
+  require(env, napi_create_threadsafe_function(env, nullptr, nullptr, name, 0, 1, nullptr, nullptr, this, deliver,
+                                               &wake_));
   require(env, napi_unref_threadsafe_function(env, wake_));
   // Hooks are called last first, so the function above is still there when ours is.
   require(env, napi_add_env_cleanup_hook(env, shut_down, this));
+  Hosts& known = hosts();
+  const std::lock_guard lock(known.mutex);
+  known.list.push_back(this);
 }
 
 Napi::Promise TaskHost::submit(ort::WorkQueue& queue, const std::shared_ptr<Task>& task) {
@@ -124,6 +142,22 @@ void TaskHost::forget(Task* task) {
 void TaskHost::shut_down(void* self) { static_cast<TaskHost*>(self)->shut_down(); }
 
 void TaskHost::shut_down() {
+  end_tasks();
+  tasks_.clear();
+  Hosts& known = hosts();
+  const std::lock_guard lock(known.mutex);
+  known.list.erase(std::remove(known.list.begin(), known.list.end(), this), known.list.end());
+}
+
+void TaskHost::end_tasks_before_exit() {
+  std::atexit([] {
+    Hosts& known = hosts();
+    const std::lock_guard lock(known.mutex);
+    for (TaskHost* const host : known.list) host->end_tasks();
+  });
+}
+
+void TaskHost::end_tasks() {
   std::size_t waiting = 0;
   for (ort::WorkQueue* const queue : {&ort::WorkQueue::runs(), &ort::WorkQueue::loads()}) {
     waiting += queue->discard(this);
@@ -133,8 +167,6 @@ void TaskHost::shut_down() {
   ending_ = true;
   in_queues_ -= waiting;
   rested_.wait(lock, [this] { return in_queues_ == 0; });
-  lock.unlock();
-  tasks_.clear();
 }
 
 }  // namespace us::node

@@ -57,6 +57,11 @@ class TaskHost {
 
   Napi::Promise submit(ort::WorkQueue& queue, const std::shared_ptr<Task>& task);
 
+  /// To be called whenever a library has been opened that tasks work in. Node ends a process that calls process.exit()
+  /// without the hooks of its main thread; the library's static objects then go while a task still works with them,
+  /// unless what is registered here comes before.
+  static void end_tasks_before_exit();
+
  private:
   static void deliver(napi_env env, napi_value function, void* context, void* data);
   static void shut_down(void* self);
@@ -64,6 +69,7 @@ class TaskHost {
   void finished(Task* task);
   void settle_finished();
   void shut_down();
+  void end_tasks();
   void forget(Task* task);
 
   Napi::Env env_;

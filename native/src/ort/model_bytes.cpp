@@ -9,7 +9,9 @@ constexpr int kVarint = 0;
 constexpr int kLengthDelimited = 2;
 constexpr int kFixed32 = 5;
 
-constexpr std::uint64_t tag(int field, int wire) { return static_cast<std::uint64_t>(field * 8 + wire); }
+constexpr std::uint64_t tag(int field, int wire) {
+  return static_cast<std::uint64_t>(field) * 8 + static_cast<std::uint64_t>(wire);
+}
 
 // AttributeProto.AttributeType
 constexpr int kReal = 1;

@@ -92,13 +92,13 @@ struct Filter {
   }
 };
 
-/// A stem of 3 channels with stride 2, a 3x3 convolution with a rectifier, a pooling, and a 1x1 convolution added to its
-/// input: what a layout can get wrong. Channels are multiples of 16, so that every array has its size whatever block
-/// ONNX Runtime takes it for.
+/// A stem of 3 channels with stride 2, a 3x3 convolution with a rectifier, a pooling, and a 1x1 convolution added to
+/// its input: what a layout can get wrong. Channels are multiples of 16, so that every array has its size whatever
+/// block ONNX Runtime takes it for.
 class BlockNetwork {
  public:
   BlockNetwork() : stem_(numbers_, 32, 3, 3), middle_(numbers_, 32, 32, 3), last_(numbers_, 32, 32, 1) {
-    input_ = {"x", {2, 3, 11, 9}, numbers_.next(2 * 3 * 11 * 9)};
+    input_ = {"x", {2, 3, 11, 9}, numbers_.next(std::size_t{2} * 3 * 11 * 9)};
   }
 
   const NamedValues& input() const { return input_; }
@@ -159,22 +159,22 @@ class BlockNetwork {
 /// ReluGrad with the guided rule, and the gradient of a max pooling all of whose windows meet.
 void check_operators(const std::shared_ptr<const Runtime>& runtime) {
   const std::string domain = Runtime::kDomain;
+  NodeWriter relu_grad("ReluGrad", {"y", "dy"}, {"dx"}, Runtime::kDomain);
   const std::string rectifier = ModelWriter({domain})
                                     .input("y", {1, 2, 1, 3})
                                     .input("dy", {1, 2, 1, 3})
-                                    .node(NodeWriter("ReluGrad", {"y", "dy"}, {"dx"}, Runtime::kDomain).text("rule", "guided"))
+                                    .node(relu_grad.text("rule", "guided"))
                                     .output("dx", {1, 2, 1, 3})
                                     .bytes();
   require(load(runtime, rectifier),
           {{"y", {1, 2, 1, 3}, {0, 1, 2, 0, 3, 4}}, {"dy", {1, 2, 1, 3}, {1, -1, 5, -2, 0, 7}}}, {0, 0, 5, 0, 0, 7},
           "ReluGrad");
+  NodeWriter pool_grad("MaxPoolGrad", {"x", "y", "dy"}, {"dx"}, Runtime::kDomain);
   const std::string pooling = ModelWriter({domain})
                                   .input("x", {1, 1, 3, 3})
                                   .input("y", {1, 1, 2, 2})
                                   .input("dy", {1, 1, 2, 2})
-                                  .node(NodeWriter("MaxPoolGrad", {"x", "y", "dy"}, {"dx"}, Runtime::kDomain)
-                                            .integers("kernel_shape", {2, 2})
-                                            .integers("strides", {1, 1}))
+                                  .node(pool_grad.integers("kernel_shape", {2, 2}).integers("strides", {1, 1}))
                                   .output("dx", {1, 1, 3, 3})
                                   .bytes();
   require(load(runtime, pooling),

@@ -30,7 +30,8 @@ void test_library(Report& report, const Paths& paths) {
   const std::string bytes{std::istreambuf_iterator<char>(whole), std::istreambuf_iterator<char>()};
   write(damaged, "no library at all, but longer than the header of one would be: 64 bytes");
   require_refusal(report, damaged, "is not a library");
-  for (const std::size_t length : {std::size_t{0}, std::size_t{20}, std::size_t{64}, bytes.size() / 2, bytes.size() - 1}) {
+  const std::vector<std::size_t> lengths{0, 20, 64, bytes.size() / 2, bytes.size() - 1};
+  for (const std::size_t length : lengths) {
     write(damaged, bytes.substr(0, length));
     require_refusal(report, damaged, length < 64 ? "is not a library" : "is cut short");
   }

@@ -4,7 +4,8 @@
 
 using namespace us::ort;
 
-std::shared_ptr<LoadedSession> load(const SharedRuntime& runtime, const std::string& model, const LoadOptions& options) {
+std::shared_ptr<LoadedSession> load(const SharedRuntime& runtime, const std::string& model,
+                                    const LoadOptions& options) {
   return std::make_shared<LoadedSession>(runtime, model.data(), model.size(), options);
 }
 
@@ -27,14 +28,14 @@ std::string failure_of(const std::function<void()>& call) {
   return "";
 }
 
-/// onnxruntime_binding LIBRARY STUB OTHER: 0 if everything passed, 77 if the library is not there.
+/// onnxruntime_binding LIBRARY STUB OTHER COUNTING: 0 if everything passed, 77 if the library is not there.
 int main(int count, char** arguments) {
   constexpr int kSkipped = 77;
-  if (count != 4) {
-    std::printf("use: onnxruntime_binding LIBRARY STUB OTHER\n");
+  if (count != 5) {
+    std::printf("use: onnxruntime_binding LIBRARY STUB OTHER COUNTING\n");
     return 2;
   }
-  const Paths paths{arguments[1], arguments[2], arguments[3]};
+  const Paths paths{arguments[1], arguments[2], arguments[3], arguments[4]};
   if (!std::ifstream(paths.library)) {
     std::printf("skipped: there is no ONNX Runtime at %s\n", paths.library.c_str());
     return kSkipped;
@@ -45,6 +46,7 @@ int main(int count, char** arguments) {
   test_runs(report, std::make_shared<const Runtime>(paths.library, 2));
   test_termination(report, paths.library);
   test_shared_state(report, paths.library);
+  test_balance(report, paths);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

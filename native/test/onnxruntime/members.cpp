@@ -63,7 +63,9 @@ Status* create(const CustomOp* /*op*/, const Api* api, const KernelInfo* info, v
   seen.text = read_text(*api, [&](char* out, std::size_t* size) {
     return api->KernelInfoGetAttribute_string(info, "text", out, size);
   });
-  seen.name = read_text(*api, [&](char* out, std::size_t* size) { return api->KernelInfo_GetNodeName(info, out, size); });
+  seen.name = read_text(*api, [&](char* out, std::size_t* size) {
+    return api->KernelInfo_GetNodeName(info, out, size);
+  });
   read_arrays(*api, info);
   check(*api, api->KernelInfo_GetInputCount(info, &seen.inputs));
   check(*api, api->KernelInfo_GetOutputCount(info, &seen.outputs));
@@ -182,9 +184,9 @@ std::string probe_model() {
 
 }  // namespace
 
-void test_members(Report& report, const std::string& path) {
-  const Library library(path);
-  const Api& api = library.api();
+void test_members(Report& report, const std::string& library) {
+  const Library opened(library);
+  const Api& api = opened.api();
   api_of_kernels = &api;
   const Environment environment(api, 2);
   const CustomOp op = make_operator();
@@ -218,7 +220,7 @@ void test_members(Report& report, const std::string& path) {
   void* data = nullptr;
   check(api, api.GetTensorMutableData(output.get(), &data));
   const auto* const y = static_cast<const float*>(data);
-  for (std::size_t i = 0; i < x.size(); ++i) report.check(y[i] == 2.5F * x[i], "y[%zu] is %g", i, static_cast<double>(y[i]));
+  for (std::size_t i = 0; i < x.size(); ++i) report.check(y[i] == 2.5F * x[i], "y[%zu] = 2.5 x", i);
   report.check(seen.run_inputs == 2 && seen.run_outputs == 1 && seen.optional_is_absent, "inputs and outputs of a run");
 
   x[0] = -1;

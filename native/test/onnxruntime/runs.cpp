@@ -35,7 +35,8 @@ void test_outputs(Report& report, const SharedRuntime& runtime) {
                                 .output("w", {2})
                                 .bytes();
   const auto session = load(runtime, model);
-  require_values(report, "outputs", session, {{{3}, {1, 2, -3}}}, {{1, 2, -3}, {5, 6}, {-1, -2, 3}, {-1, -2, 3}, {5, 6}});
+  require_values(report, "outputs", session, {{{3}, {1, 2, -3}}},
+                 {{1, 2, -3}, {5, 6}, {-1, -2, 3}, {-1, -2, 3}, {5, 6}});
   require_values(report, "other values", session, {{{3}, {7, 8, 9}}},
                  {{7, 8, 9}, {5, 6}, {-7, -8, -9}, {-7, -8, -9}, {5, 6}});
 }
@@ -48,7 +49,8 @@ void test_shapes(Report& report, const SharedRuntime& runtime) {
                                 .output_of("y", kInt64, {1, -1})
                                 .bytes();
   const auto session = load(runtime, model);
-  const std::vector<std::vector<float>> inputs{{0, 1, 1, 0}, {1, 0, 0, 1}, {1, 0, 0, 0}, {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 1}};
+  const std::vector<std::vector<float>> inputs{{0, 1, 1, 0}, {1, 0, 0, 1}, {1, 0, 0, 0},
+                                               {1, 1, 1, 1}, {0, 0, 0, 0}, {0, 0, 1, 1}};
   for (const std::vector<float>& input : inputs) {
     const std::vector<Result> results = run(session, {{{4}, input}});
     std::vector<std::int64_t> expected;
@@ -71,7 +73,8 @@ void test_failures(Report& report, const SharedRuntime& runtime) {
                  "other sizes than the network's");
     report.check(failure_of([&] { run(session, {{{2, 4}, six}}); }).find("has 24 bytes") != std::string::npos,
                  "fewer values than the shape says");
-    report.check(failure_of([&] { run(session, {{{-2, -3}, six}}); }).find("negative") != std::string::npos, "a negative size");
+    report.check(failure_of([&] { run(session, {{{-2, -3}, six}}); }).find("negative") != std::string::npos,
+                 "a negative size");
     report.check(failure_of([&] { run(session, {}); }).find("Missing Input") != std::string::npos, "a missing input");
     require_values(report, "after failures", session, {{{2, 3}, {-1, 1, -1, 1, -1, 1}}}, {{0, 1, 0, 1, 0, 1}});
   }
@@ -79,8 +82,10 @@ void test_failures(Report& report, const SharedRuntime& runtime) {
     const std::string failure = failure_of([&] { load(runtime, model.substr(0, length)); });
     report.check(!failure.empty(), "a model cut at %zu of %zu bytes", length, model.size());
   }
-  const std::string unknown = ModelWriter().input("x", {1}).node({"NoSuchOperator", {"x"}, {"y"}}).output("y", {1}).bytes();
-  report.check(failure_of([&] { load(runtime, unknown); }).find("NoSuchOperator") != std::string::npos, "an unknown operator");
+  const std::string unknown =
+      ModelWriter().input("x", {1}).node({"NoSuchOperator", {"x"}, {"y"}}).output("y", {1}).bytes();
+  report.check(failure_of([&] { load(runtime, unknown); }).find("NoSuchOperator") != std::string::npos,
+               "an unknown operator");
 }
 
 void test_files(Report& report, const SharedRuntime& runtime) {

@@ -29,6 +29,7 @@ void test_pool(Report& report) {
   report.check(pool->take(10000).data() != first, "a buffer of ten times the size is kept for better use");
   {
     std::vector<Buffer> many;
+    many.reserve(40);
     for (int i = 0; i < 40; ++i) many.push_back(pool->take(100000));
   }
   report.check(pool->kept() <= kLimit && pool->kept() > kLimit / 2, "%zu bytes are kept", pool->kept());
@@ -79,10 +80,11 @@ void test_threads(Report& report, const std::string& library) {
     const auto shared = load(runtime, model);
     std::atomic<int> wrong{0};
     std::vector<std::thread> threads;
+    threads.reserve(3);
     for (int t = 0; t < 3; ++t) {
       threads.emplace_back([&, t] {
         const auto session = t == 0 ? shared : load(runtime, model);
-        std::vector<float> x(64 * 64, 0);
+        std::vector<float> x(std::size_t{64} * 64, 0);
         for (std::size_t i = 0; i < 64; ++i) x[i * 65] = static_cast<float>(t + 2);
         for (int i = 0; i < 20; ++i) {
           const std::vector<float> y = values_of<float>(run(session, {{{64, 64}, x}})[0]);

@@ -16,6 +16,8 @@ struct Paths {
   std::string stub;
   /// A library of something else.
   std::string other;
+  /// ONNX Runtime through a table that counts.
+  std::string counting;
 };
 
 using SharedRuntime = std::shared_ptr<const us::ort::Runtime>;
@@ -28,7 +30,8 @@ struct Given {
   std::vector<std::int64_t> dims;
   std::vector<float> values;
 };
-std::vector<us::ort::Result> run(const std::shared_ptr<us::ort::LoadedSession>& session, const std::vector<Given>& given);
+std::vector<us::ort::Result> run(const std::shared_ptr<us::ort::LoadedSession>& session,
+                                 const std::vector<Given>& given);
 
 template <typename T>
 std::vector<T> values_of(const us::ort::Result& result) {
@@ -41,6 +44,7 @@ std::vector<T> values_of(const us::ort::Result& result) {
 std::string failure_of(const std::function<void()>& call);
 
 void test_library(Report& report, const Paths& paths);
+void test_balance(Report& report, const Paths& paths);
 void test_members(Report& report, const std::string& library);
 void test_runs(Report& report, const SharedRuntime& runtime);
 void test_termination(Report& report, const std::string& library);
