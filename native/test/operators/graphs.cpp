@@ -358,7 +358,7 @@ void test_in_graphs(Report& report, const std::string& runtime, const std::strin
   const Api& api = environment.api();
   {
     const auto domain = us::ort::make(api, api.ReleaseCustomOpDomain, api.CreateCustomOpDomain, "unitscope");
-    for (const us::ort::CustomOp* const op : us::ort::custom_operators(counting_api(api), us::ort::kApiVersion)) {
+    for (const us::ort::CustomOp* const op : counted_operators(api)) {
       us::ort::check(api, api.CustomOpDomain_Add(domain.get(), op));
     }
     const Options options = make_options(environment, 2);
