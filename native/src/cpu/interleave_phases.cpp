@@ -88,7 +88,7 @@ us_status interleave_phases(const InterleavedPhases& work, std::int64_t begin, s
       phases.make(item / work.height, item % work.height, row);
       if (work.mask.rule == US_SIGNAL_RULE_NONE) continue;
       // The row is in the nearest cache: a second pass over it costs less than filters in every way of making it.
-      filter_elements(filter, work.y == nullptr ? nullptr : work.y + item * size, row, row, size);
+      filter_elements(filter, work.y == nullptr ? row : work.y + item * size, row, row, size);
     }
   });
   return US_OK;

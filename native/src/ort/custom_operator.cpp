@@ -42,12 +42,12 @@ Status* guarded(const Api& api, Body body) noexcept {
   }
 }
 
-Status* create_kernel(const CustomOp* op, const Api* /*api*/, const KernelInfo* info, void** kernel) {
-  const RegisteredOperator& self = registered(op);
-  return guarded(*self.api, [&] {
-    const OperatorNode node(*self.api, self.version, self.definition->name, info);
-    auto made = self.definition->create(node);
-    *kernel = new BoundKernel{*self.api, node.title(), std::move(made)};
+Status* create_kernel(const CustomOp* op, const Api* api, const KernelInfo* info, void** kernel) {
+  return guarded(*api, [&] {
+    const OperatorDefinition& definition = *registered(op).definition;
+    const OperatorNode node(*api, op->version, definition.name, info);
+    auto made = definition.create(node);
+    *kernel = new BoundKernel{*api, node.title(), std::move(made)};
   });
 }
 

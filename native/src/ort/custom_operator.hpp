@@ -50,7 +50,7 @@ void infer_as_input(const ShapeInference& inference) {
 constexpr std::uint32_t kOldestApiVersion = 18;
 
 /// Every operator, for Api::CustomOpDomain_Add; `table` is the version of the table at `api`, kOldestApiVersion or
-/// later, at most kApiVersion. They call ONNX Runtime through that table alone, and live as long as the process.
+/// later, at most kApiVersion. They live as long as the process.
 const std::vector<const CustomOp*>& custom_operators(const Api& api, std::uint32_t table);
 
 }  // namespace us::ort

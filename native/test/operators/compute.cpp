@@ -234,7 +234,7 @@ void test_same_sums(Report& report, const us::cpu::KernelSet& kernels) {
   Generator generator(16);
   us_pool2d_params params{8, 23, 31, 0, 0, {3, 3}, {1, 2}, {1, 0}, {1, 1}, {1, 1}};
   us_pool2d_output_size(&params, 1);
-  const std::size_t cells = 23 * 31;
+  const std::size_t cells = std::size_t{23} * 31;
   const auto windows = static_cast<std::size_t>(params.out_height) * static_cast<std::size_t>(params.out_width);
   const Array x = random_values(generator, 8 * cells);
   const Array dy = random_values(generator, 8 * windows);

@@ -97,7 +97,17 @@ Api counting_table(const Api& api) {
 int statuses_kept() { return statuses; }
 int objects_kept() { return infos + texts; }
 
-const Api& counting_api(const Api& api) {
+const std::vector<const us::ort::CustomOp*>& counted_operators(const Api& api) {
+  using Create = decltype(us::ort::CustomOp::CreateKernelV2);
   static const Api table = counting_table(api);
-  return table;
+  static Create create = nullptr;
+  const auto& operators = us::ort::custom_operators(table, us::ort::kApiVersion);
+  for (const us::ort::CustomOp* const each : operators) {
+    // Made for this table, so nobody else has them. ONNX Runtime gives its own table to kernels.
+    auto& op = const_cast<us::ort::CustomOp&>(*each);
+    create = op.CreateKernelV2;
+    op.CreateKernelV2 = [](const us::ort::CustomOp* self, const Api* /*api*/, const us::ort::KernelInfo* info,
+                           void** kernel) { return create(self, &table, info, kernel); };
+  }
+  return operators;
 }

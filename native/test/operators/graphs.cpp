@@ -71,7 +71,7 @@ class Graphs {
     }
     ++refusals_;
     for (const std::string& part : parts) {
-      report_.check(message.find(part) != std::string::npos, "%s is refused with \"%s\", which does not say \"%s\"",
+      report_.check(message.find(part) != std::string::npos, "%s is refused with '%s', which does not say '%s'",
                     node.operator_name.c_str(), message.c_str(), part.c_str());
     }
   }
@@ -113,11 +113,11 @@ void test_relu_grad(const Graphs& graphs) {
   const Tensor two{{2}, {1, 2}};
   const Tensor three{{3}, {1, 2, 3}};
   graphs.refuse({"ReluGrad", {"y", "dy"}, {"dx"}, {{"rule", "gradient"}}}, {{"y", two}, {"dy", three}},
-                {"ReluGrad \"ReluGrad_node\"", "dy is [3], not [2]"});
+                {R"(ReluGrad "ReluGrad_node")", "dy is [3], not [2]"});
   graphs.refuse({"ReluGrad", {"y", "dy"}, {"dx"}, {}}, {{"y", two}, {"dy", two}},
                 {"ReluGrad_node", "rule (string) is missing"});
   graphs.refuse({"ReluGrad", {"y", "dy"}, {"dx"}, {{"rule", "lrp"}}}, {{"y", two}, {"dy", two}},
-                {"\"lrp\" is unknown"});
+                {R"("lrp" is unknown)"});
   graphs.refuse({"ReluGrad", {"y", "dy"}, {"dx"}, {{"rule", "none"}}}, {{"y", two}, {"dy", two}}, {"not none"});
   graphs.refuse({"ReluGrad", {"y", "dy"}, {"dx"}, {{"rule", "guided"}, {"ceiling", -1.0F}}}, {{"y", two}, {"dy", two}},
                 {"the ceiling must be larger than 0"});
@@ -228,7 +228,7 @@ void test_split_relu_grad(const Graphs& graphs) {
   refuse({1, 2}, "none,guided", {"SplitReluGrad_node", "must have the 3 channels"});
   refuse({1, 2, 1}, "none,guided,none", {"2 outputs for a split into 3"});
   refuse({2, 2}, "none", {"1 rules for a split into 2"});
-  refuse({2, 2}, "none,relu", {"\"relu\" is unknown"});
+  refuse({2, 2}, "none,relu", {R"("relu" is unknown)"});
 }
 
 void test_global_average_pool_grad(const Graphs& graphs) {
@@ -358,7 +358,7 @@ void test_in_graphs(Report& report, const std::string& runtime, const std::strin
   const Api& api = environment.api();
   {
     const auto domain = us::ort::make(api, api.ReleaseCustomOpDomain, api.CreateCustomOpDomain, "unitscope");
-    for (const us::ort::CustomOp* const op : us::ort::custom_operators(counting_api(api), us::ort::kApiVersion)) {
+    for (const us::ort::CustomOp* const op : counted_operators(api)) {
       us::ort::check(api, api.CustomOpDomain_Add(domain.get(), op));
     }
     const Options options = make_options(environment, 2);

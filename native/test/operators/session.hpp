@@ -67,6 +67,7 @@ class TestSession {
       names.push_back(name.c_str());
     }
     std::vector<const char*> wanted;
+    wanted.reserve(outputs.size());
     for (const std::string& output : outputs) wanted.push_back(output.c_str());
     std::vector<us::ort::Value*> given(outputs.size());
     us::ort::check(api_, api_.Run(session_.get(), nullptr, names.data(), inputs.data(), inputs.size(), wanted.data(),
