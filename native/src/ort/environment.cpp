@@ -12,7 +12,7 @@ Owned<Env> make_environment(const Api& api, int threads) {
   check(api, api.SetGlobalIntraOpNumThreads(options.get(), threads));
   // Graphs are run node after node.
   check(api, api.SetGlobalInterOpNumThreads(options.get(), 1));
-  check(api, api.SetGlobalSpinControl(options.get(), 1));
+  check(api, api.SetGlobalSpinControl(options.get(), 0));
   return make(api, api.ReleaseEnv, api.CreateEnvWithGlobalThreadPools, kFatal, "unitscope",
               static_cast<const ThreadingOptions*>(options.get()));
 }
