@@ -3,13 +3,16 @@ import { Model } from '@unitscope/model';
 import { Random } from '@unitscope/tensor';
 import { explain, methods } from '@unitscope/visualization';
 import { Forward } from './forward.js';
-import { type Candidate, measure, type Timing, timed } from './measure.js';
-import { networks } from './networks.js';
+import { type Candidate, measure, pairedRatio, type Timing, timed } from './measure.js';
+import { networks } from './networks/index.js';
 import { NO_PEER, Peer } from './peer.js';
 
 export interface ExplainBenchOptions {
   readonly nets: readonly string[];
-  readonly batches: readonly number[];
+  /** Pictures of one run; by default one, and the larger batch of each network. */
+  readonly batches: readonly number[] | undefined;
+  /** What runs and in which form, such as `native/blocked`: an engine and a lowering. */
+  readonly ways: readonly string[];
   readonly methods: readonly string[];
   readonly rounds: number;
   readonly threads: number;
@@ -41,7 +44,7 @@ export async function benchExplain(options: ExplainBenchOptions, log: (line: str
   const versions: Record<string, string> = { node: process.versions.node };
   try {
     for (const net of options.nets) {
-      for (const batch of options.batches) {
+      for (const batch of options.batches ?? [1, networks[net]!.batch]) {
         const row = { net, batch, timings: await benchOne(net, batch, options, peer, versions) };
         rows.push(row);
         log(formatRow(row));
@@ -68,21 +71,23 @@ export async function benchExplain(options: ExplainBenchOptions, log: (line: str
 async function benchOne(
   net: string,
   batch: number,
-  { methods: wanted, rounds, threads }: ExplainBenchOptions,
+  { methods: wanted, ways, rounds, threads }: ExplainBenchOptions,
   peer: Peer | undefined,
   versions: Record<string, string>,
 ): Promise<Timing[]> {
-  const graph = networks[net]!();
+  const graph = networks[net]!.build();
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
-  const model = await Model.load(graph, { threads });
-  Object.assign(versions, model.engine.versions);
   const forward = await Forward.open(graph, threads);
-  const candidates: Candidate[] = [
-    { name: FORWARD, run: () => timed(() => forward.run(input)) },
-    ...methods
-      .filter((method) => wanted.includes(method.name))
-      .map((method) => ({ name: method.name, run: () => timed(() => explain(model, method, input)) })),
-  ];
+  const candidates: Candidate[] = [{ name: FORWARD, run: () => timed(() => forward.run(input)) }];
+  const models: Model[] = [];
+  for (const way of ways) {
+    const [engine, lowering] = way.split('/') as [string, string];
+    const model = await Model.load(graph, { threads, engine, lowering });
+    models.push(model);
+    Object.assign(versions, model.engine.versions);
+    for (const method of methods.filter(({ name }) => wanted.includes(name)))
+      candidates.push({ name: `${method.name} ${way}`, run: () => timed(() => explain(model, method, input)) });
+  }
   if (peer !== undefined) {
     const answer: ExplainPeerAnswer = await peer.prepare({ net, batch });
     if (answer.torch !== undefined) versions['torch'] = answer.torch;
@@ -93,17 +98,27 @@ async function benchOne(
     return await measure(candidates, rounds, SPINNING);
   } finally {
     await forward.release();
-    await model.close();
+    for (const model of models) await model.close();
   }
 }
 
-/** A table of one network and batch: milliseconds, and ratios of minima to ONNX Runtime's forward. */
+/** A table of one network and batch: milliseconds, and the median of the ratios to ONNX Runtime's forward round by round. */
 export function formatRow({ net, batch, timings }: ExplainBenchRow): string {
-  const floor = timings.find(({ name }) => name === FORWARD)!.min;
-  const lines = timings.map(
-    ({ name, median, min }) =>
-      `  ${name.padEnd(24)} ${median.toFixed(1).padStart(9)} ${min.toFixed(1).padStart(9)} ${(min / floor).toFixed(2).padStart(7)}`,
+  const floor = timings.find(({ name }) => name === FORWARD)!;
+  const width = Math.max(...timings.map(({ name }) => name.length));
+  const line = (name: string, cells: readonly string[]) =>
+    `  ${name.padEnd(width)} ${cells.map((cell) => cell.padStart(9)).join(' ')}`;
+  const lines = timings.map((timing) =>
+    line(timing.name, [
+      timing.median.toFixed(1),
+      timing.min.toFixed(1),
+      pairedRatio(timing, floor).toFixed(2),
+      (timing.min / floor.min).toFixed(2),
+    ]),
   );
-  const header = `  ${''.padEnd(24)} ${'median ms'.padStart(9)} ${'min ms'.padStart(9)} ${'ratio'.padStart(7)}`;
-  return `${net}, batch ${batch}\n${header}\n${lines.join('\n')}`;
+  return [
+    `${net}, batch ${batch}`,
+    line('', ['median ms', 'min ms', 'ratio', 'of minima']),
+    ...lines,
+  ].join('\n');
 }

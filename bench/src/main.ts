@@ -1,12 +1,13 @@
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
+import { engineNames } from '@unitscope/model';
 import { writeFileAtomic } from '@unitscope/tensor';
 import { methods } from '@unitscope/visualization';
-import { Command } from 'commander';
+import { Command, Option } from 'commander';
 import { benchDissect, DEFAULT_NETWORK } from './dissect.js';
 import { benchExplain } from './explain.js';
 import { allCorrect, benchKernels } from './kernels.js';
-import { networks } from './networks.js';
+import { networks } from './networks/index.js';
 import { plotKernels } from './plots/kernels.js';
 import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
@@ -22,7 +23,12 @@ program
   .command('explain')
   .description('forward and explanations of whole networks, beside ONNX Runtime, torch and Captum')
   .option('--nets <names>', Object.keys(networks).join(', '), list, Object.keys(networks))
-  .option('--batches <sizes>', 'batch sizes', numbers, [1, 16])
+  .option('--batches <sizes>', 'batch sizes (default: 1, and 16 or what the network has)', numbers)
+  .option('--ways <names>', 'engine/lowering', list, [
+    'onnxruntime-node/portable',
+    'native/native',
+    'native/blocked',
+  ])
   .option('--methods <names>', methods.map(({ name }) => name).join(', '), list, [
     'gradient',
     'guided-backprop',
@@ -85,21 +91,31 @@ program
     await writeResult(result, json, out, { 'sweep.svg': plotSweeps(result) });
   });
 
+const engine = () => new Option('--engine <name>', 'what runs it').choices([...engineNames]).default('auto');
+
 program
   .command('memory')
-  .description('resident memory over many explanations in one process')
+  .description('resident memory over many explanations in one process, or over networks loaded and closed')
   .option('--net <name>', 'network', 'squeezenet1_1')
+  .addOption(engine())
   .option('--explanations <n>', 'how many', Number, 500)
-  .action(async ({ net, explanations }) => console.log(JSON.stringify(await benchMemory(net, explanations))));
+  .option('--cycles <n>', 'load, explain and close so many times instead', Number)
+  .action(async ({ explanations, cycles, ...options }) => {
+    const [of, count] =
+      cycles === undefined ? (['explanations', explanations] as const) : (['cycles', cycles] as const);
+    console.log(JSON.stringify(await benchMemory(options, of, count)));
+  });
 
 program
   .command('event-loop')
   .description('the longest gaps of the main thread while a batch is explained, beside an idle process')
   .option('--net <name>', 'network', 'squeezenet1_1')
+  .addOption(engine())
   .option('--batch <n>', 'pictures', Number, 16)
+  .option('--explanations <n>', 'explanations in a round', Number, 1)
   .option('--rounds <n>', 'rounds', Number, 7)
-  .action(async ({ net, batch, rounds }) =>
-    console.log(JSON.stringify(await benchEventLoop(net, batch, rounds))),
+  .action(async ({ batch, explanations, rounds, ...options }) =>
+    console.log(JSON.stringify(await benchEventLoop(options, batch, explanations, rounds))),
   );
 
 program

@@ -11,6 +11,8 @@ export interface Timing {
   readonly median: number;
   readonly min: number;
   readonly rounds: number;
+  /** Of every round that counts, in their order. */
+  readonly times: readonly number[];
 }
 
 /**
@@ -34,7 +36,18 @@ export async function measure(
       if (round > 0) times.get(name)!.push(elapsed);
     }
   }
-  return [...times].map(([name, list]) => ({ name, median: medianOf(list), min: Math.min(...list), rounds }));
+  return [...times].map(([name, list]) => ({
+    name,
+    median: medianOf(list),
+    min: Math.min(...list),
+    rounds,
+    times: list,
+  }));
+}
+
+/** The median over rounds of one time over the other: what slows a whole round down falls out of it. */
+export function pairedRatio(timing: Timing, base: Timing): number {
+  return medianOf(timing.times.map((time, round) => time / base.times[round]!));
 }
 
 export async function timed(action: () => Promise<unknown>): Promise<number> {

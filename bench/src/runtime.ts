@@ -5,7 +5,7 @@ import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { Forward } from './forward.js';
 import { measure, type Timing, timed } from './measure.js';
-import { networks } from './networks.js';
+import { networks } from './networks/index.js';
 
 /** The library of the package onnxruntime-node. */
 const library = join(
@@ -43,7 +43,7 @@ export interface RuntimeTimings {
 
 /** Runs through the binding beside onnxruntime-node, and two models at once beside one after the other. */
 export async function benchRuntime(net: string, batch: number, rounds: number): Promise<RuntimeTimings> {
-  const graph = networks[net]!();
+  const graph = networks[net]!.build();
   const runtime = await openRuntime({ library });
   const [first, second] = [await load(runtime, graph), await load(runtime, graph)];
   const peer = await Forward.open(graph, runtime.threads);
@@ -90,7 +90,7 @@ export interface RuntimeMemory {
 
 /** Resident memory over many runs of one session, then over many sessions that are opened, run once and released. */
 export async function benchRuntimeMemory(net: string, runs: number, cycles: number): Promise<RuntimeMemory> {
-  const { bytes, externalData } = encodeForRuntime(networks[net]!());
+  const { bytes, externalData } = encodeForRuntime(networks[net]!.build());
   const runtime = await openRuntime({ library });
   const x = new Random(2).normalTensor([1, 3, 224, 224]);
   const run = (session: RuntimeSession) => session.run({ [session.inputs[0]!.name]: x });

@@ -62,6 +62,10 @@ describe('an installation', () => {
     expect(existsSync(join(libraryFolder(), 'libunitscope_cuda.so'))).toBe(hasCuda);
   });
 
+  it('has the operators for ONNX Runtime beside the library', () => {
+    expect(existsSync(join(libraryFolder(), 'libunitscope_onnxruntime.so'))).toBe(true);
+  });
+
   it.each(['OFF', 'ON'])('is found by CMake, EMBED_STATIC=%s', (linkStatically) => {
     const build = join(folder, `cmake-${linkStatically}`);
     run('cmake', [

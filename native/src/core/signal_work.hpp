@@ -23,7 +23,7 @@ struct SignalMask {
 };
 
 /// dx = the signal dy behind the rectifier of output y. An item is an element. dx may be dy or y, but not overlap
-/// either otherwise; y is not read where the rule does not.
+/// either otherwise. y may be NULL for a rule that does not read it.
 struct MaskedSignal {
   SignalMask mask;
   const float* y;
@@ -34,7 +34,7 @@ struct MaskedSignal {
 struct SignalPart {
   std::int64_t size;  // elements of a picture
   SignalMask mask;
-  float* dx;  // [pictures, size]
+  float* dx;  // [pictures, size]; NULL where nobody wants it
 };
 
 /// The signal at a concatenation, taken apart: dy and y hold for every picture the parts one after the other. An item
@@ -58,6 +58,7 @@ struct SpreadSignal {
 };
 
 /// dx[h, w] = phase (h mod sh, w mod sw) [h div sh, w div sw], masked by y. An item is a row of dx, [width, block].
+/// y may be NULL for a rule that does not read it.
 struct InterleavedPhases {
   SignalMask mask;
   std::int64_t height;

@@ -22,7 +22,9 @@ void interleave_pair(const float* even, const float* odd, std::int64_t width, fl
   const std::int64_t pairs = width / 2;
   std::int64_t i = 0;
   for (; i + kLanes <= pairs; i += kLanes) {
-    store_interleaved(to + 2 * i, even != nullptr ? load(even + i) : Floats{}, odd != nullptr ? load(odd + i) : Floats{});
+    const Floats first = even != nullptr ? load(even + i) : Floats{};
+    const Floats second = odd != nullptr ? load(odd + i) : Floats{};
+    store_interleaved(to + 2 * i, first, second);
   }
   for (; 2 * i < width; ++i) {
     to[2 * i] = even != nullptr ? even[i] : 0.0F;
@@ -37,7 +39,9 @@ class RowOfPhases {
 
   void make(std::int64_t plane, std::int64_t row, float* to) const {
     const std::int64_t across = work_.strides[1];
-    if (across == 2 && work_.block == 1) return interleave_pair(start(plane, row, 0), start(plane, row, 1), work_.width, to);
+    if (across == 2 && work_.block == 1) {
+      return interleave_pair(start(plane, row, 0), start(plane, row, 1), work_.width, to);
+    }
     for (std::int64_t phase = 0; phase < across && phase < work_.width; ++phase) {
       const float* const from = start(plane, row, phase);
       float* const first = to + phase * work_.block;
@@ -84,7 +88,7 @@ us_status interleave_phases(const InterleavedPhases& work, std::int64_t begin, s
       phases.make(item / work.height, item % work.height, row);
       if (work.mask.rule == US_SIGNAL_RULE_NONE) continue;
       // The row is in the nearest cache: a second pass over it costs less than filters in every way of making it.
-      filter_elements(filter, work.y == nullptr ? nullptr : work.y + item * size, row, row, size);
+      filter_elements(filter, work.y == nullptr ? row : work.y + item * size, row, row, size);
     }
   });
   return US_OK;

@@ -6,8 +6,8 @@
 namespace us::cpu::US_ISA {
 namespace {
 
-/// What a rectifier lets through, for vectors of any width and for single floats. What is not let through is 0; a NaN in
-/// the signal stays where only its sign decides; a NaN in y lets nothing through.
+/// What a rectifier lets through, for vectors of any width and for single floats. What is not let through is 0; a NaN
+/// in the signal stays where only its sign decides; a NaN in y lets nothing through.
 template <bool Masked, bool Rectified, bool Ceiled>
 struct SignalFilter {
   static constexpr bool kReadsOutput = Masked;

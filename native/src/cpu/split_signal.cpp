@@ -11,15 +11,15 @@ us_status split_signal(const SplitSignal& work, std::int64_t begin, std::int64_t
   for (std::int64_t item = begin; item < end;) {
     const std::int64_t rest = part->size - offset;
     const std::int64_t count = rest < end - item ? rest : end - item;
-    with_filter(part->mask, [&](const auto& filter) {
-      filter_elements(filter, work.y + item, work.dy + item, part->dx + picture * part->size + offset, count);
-    });
+    if (part->dx != nullptr) {
+      with_filter(part->mask, [&](const auto& filter) {
+        filter_elements(filter, work.y + item, work.dy + item, part->dx + picture * part->size + offset, count);
+      });
+    }
     item += count;
     offset = 0;
-    do ++part; while (part != work.parts + work.count && part->size == 0);
-    if (part == work.parts + work.count) {
+    if (++part == work.parts + work.count) {
       part = work.parts;
-      while (part->size == 0) ++part;
       ++picture;
     }
   }

@@ -33,7 +33,7 @@ template <typename Filter>
 void spread(const Filter& filter, const SpreadSignal& work, std::int64_t begin, std::int64_t end) {
   const std::int64_t size = work.cells * work.block;
   for (std::int64_t plane = begin; plane < end; ++plane) {
-    const float* const x = Filter::kReadsOutput ? work.x + plane * size : nullptr;
+    const float* const x = work.x + plane * size;
     const float* const dy = work.dy + plane * work.block;
     float* const dx = work.dx + plane * size;
     if (work.block == 8) {

@@ -3,6 +3,7 @@
 #include "cpu/isa.hpp"
 #include "cpu/scratch.hpp"
 #include "cpu/signal_filter.hpp"
+#include "cpu/streamed_windows.hpp"
 
 namespace us::cpu::US_ISA {
 namespace {
@@ -13,22 +14,18 @@ struct CellRange {
   std::int64_t last;
 };
 
-/// One row of windows after the other finds its maxima again and adds its signals to the few rows of dx that its windows
-/// share with their neighbours; a row that no later window reaches is filtered, written once and forgotten.
+/// Windows of any shape. One row of them after the other finds its maxima again and adds its signals to the few rows of
+/// dx that it reaches; a row that no later window reaches is filtered, written once and forgotten.
 template <int Block>
-class BlockUnpooler {
+class ScatteredWindows {
   using Lanes = BlockLanes<Block>;
   using Values = typename Lanes::Floats;
   using Cells = typename Lanes::Ints;
 
  public:
-  explicit BlockUnpooler(const BlockedPooling& work) : work_(work), y_(work.axes.y), x_(work.axes.x) {
+  explicit ScatteredWindows(const BlockedPooling& work) : work_(work), y_(work.axes.y), x_(work.axes.x) {
     const std::int64_t reach = (y_.kernel - 1) * y_.dilation + 1;
     slots_ = reach < y_.size ? reach : y_.size;
-    while (left_ < x_.out_size && x_.first(left_) > 0) ++left_;
-    right_ = x_.out_size;
-    while (right_ > left_ && x_.last(right_ - 1) < x_.kernel) --right_;
-    if (y_.dilation == 1 && x_.dilation == 1 && y_.kernel == x_.kernel) square_ = x_.kernel;
   }
 
   void layout(Arena& arena) {
@@ -78,100 +75,45 @@ class BlockUnpooler {
 
   float* sums_of(std::int64_t row) const { return sums_ + remainder(row, slots_) * x_.size * Block; }
 
-  // The first cell in row-major order that holds the maximum wins, and a NaN is the largest of all. ---------------------
-
+  /// Finds the first cell in row-major order that holds the maximum; a NaN is larger than all numbers.
   void find(CellRange down) {
-    const bool whole = down.first == 0 && down.last == y_.kernel;
-    for (int part = 0; part < Lanes::kParts; ++part) {
-      const int lane = part * Lanes::kWidth;
-      for (std::int64_t window = 0; window < left_; ++window) find_window<true, 0>(down, window, lane);
-      for (std::int64_t window = right_; window < x_.out_size; ++window) find_window<true, 0>(down, window, lane);
-      if (whole && square_ == 2) {
-        find_inside<2>(down, lane);
-      } else if (whole && square_ == 3) {
-        find_inside<3>(down, lane);
-      } else {
-        find_inside<0>(down, lane);
+    for (int lane = 0; lane < Block; lane += Lanes::kWidth) {
+      for (std::int64_t window = 0; window < x_.out_size; ++window) {
+        const CellRange across{x_.first(window), x_.last(window)};
+        const std::int64_t start = x_.start(window) * Block + lane;
+        Values best = Lanes::load(rows_[down.first] + start + across.first * x_.dilation * Block);
+        Cells where = Cells{} + static_cast<std::int32_t>(down.first * x_.kernel + across.first);
+        for (std::int64_t r = down.first; r < down.last; ++r) {
+          for (std::int64_t c = across.first; c < across.last; ++c) {
+            const Values value = Lanes::load(rows_[r] + start + c * x_.dilation * Block);
+            const Cells wins = ~(value <= best) & (best == best);
+            best = wins ? value : best;
+            where = wins ? Cells{} + static_cast<std::int32_t>(r * x_.kernel + c) : where;
+          }
+        }
+        Lanes::store(winners_ + window * Block + lane, where);
       }
     }
   }
 
-  /// Windows that no end of the row cuts. Where a sum shows that there may be a NaN, once more with that in mind.
-  template <int Side>
-  void find_inside(CellRange down, int lane) {
-    Cells unordered{};
-    for (std::int64_t window = left_; window < right_; ++window) {
-      const Values sum = find_window<false, Side>(down, window, lane);
-      unordered |= sum != sum;
-    }
-    std::int32_t all = 0;
-    for (int i = 0; i < Lanes::kWidth; ++i) all |= unordered[i];
-    if (all == 0) return;
-    for (std::int64_t window = left_; window < right_; ++window) find_window<true, 0>(down, window, lane);
-  }
-
-  /// Side is that of a square kernel without dilation whose cells are all on the plane, or 0. Gives the sum of the cells.
-  template <bool HasNan, int Side>
-  Values find_window(CellRange down, std::int64_t window, int lane) {
-    const CellRange across = Side > 0 ? CellRange{0, Side} : CellRange{x_.first(window), x_.last(window)};
-    const CellRange rows = Side > 0 ? CellRange{0, Side} : down;
-    const std::int64_t dilation = Side > 0 ? 1 : x_.dilation;
-    const std::int64_t kernel = Side > 0 ? Side : x_.kernel;
-    const std::int64_t start = x_.start(window) * Block + lane;
-    const auto cell = [&](std::int64_t r, std::int64_t c) { return Lanes::load(rows_[r] + start + c * dilation * Block); };
-    Values best = cell(rows.first, across.first);
-    Values sum = best;
-    Cells where = Cells{} + static_cast<std::int32_t>(rows.first * kernel + across.first);
-    for (std::int64_t r = rows.first; r < rows.last; ++r) {
-      for (std::int64_t c = r == rows.first ? across.first + 1 : across.first; c < across.last; ++c) {
-        const Values value = cell(r, c);
-        const Cells won = HasNan ? ~(value <= best) & (best == best) : value > best;
-        best = won ? value : best;
-        where = won ? Cells{} + static_cast<std::int32_t>(r * kernel + c) : where;
-        sum += value;
-      }
-    }
-    Lanes::store(winners_ + window * Block + lane, where);
-    return sum;
-  }
-
-  // Signals are added in the order of the windows, as us_max_pool_backward does. ----------------------------------------
-
+  /// Signals are added in the order of the windows, as us_max_pool_backward does.
   void add(std::int64_t window, CellRange down, const float* dy) {
-    CellRange rows = down;
     const std::int64_t start = y_.start(window);
-    while (rows.first < rows.last && start + rows.first * y_.dilation < begin_) ++rows.first;
-    while (rows.first < rows.last && start + (rows.last - 1) * y_.dilation >= end_) --rows.last;
-    for (std::int64_t r = rows.first; r < rows.last; ++r) targets_[r] = sums_of(start + r * y_.dilation);
-    const bool whole = rows.first == 0 && rows.last == y_.kernel;
-    for (int part = 0; part < Lanes::kParts; ++part) {
-      const int lane = part * Lanes::kWidth;
-      for (std::int64_t i = 0; i < left_; ++i) add_window<0>(rows, i, lane, dy);
-      if (whole && square_ == 2) {
-        for (std::int64_t i = left_; i < right_; ++i) add_window<2>(rows, i, lane, dy);
-      } else if (whole && square_ == 3) {
-        for (std::int64_t i = left_; i < right_; ++i) add_window<3>(rows, i, lane, dy);
-      } else {
-        for (std::int64_t i = left_; i < right_; ++i) add_window<0>(rows, i, lane, dy);
-      }
-      for (std::int64_t i = right_; i < x_.out_size; ++i) add_window<0>(rows, i, lane, dy);
-    }
-  }
-
-  template <int Side>
-  void add_window(CellRange down, std::int64_t window, int lane, const float* dy) {
-    const CellRange across = Side > 0 ? CellRange{0, Side} : CellRange{x_.first(window), x_.last(window)};
-    const CellRange rows = Side > 0 ? CellRange{0, Side} : down;
-    const std::int64_t dilation = Side > 0 ? 1 : x_.dilation;
-    const std::int64_t kernel = Side > 0 ? Side : x_.kernel;
-    const std::int64_t start = x_.start(window) * Block + lane;
-    const Values signal = Lanes::load(dy + window * Block + lane);
-    const Cells where = Lanes::load(winners_ + window * Block + lane);
-    for (std::int64_t r = rows.first; r < rows.last; ++r) {
-      for (std::int64_t c = across.first; c < across.last; ++c) {
-        float* const sum = targets_[r] + start + c * dilation * Block;
-        const Cells won = where == static_cast<std::int32_t>(r * kernel + c);
-        Lanes::store(sum, Lanes::load(sum) + (won ? signal : Values{}));
+    while (down.first < down.last && start + down.first * y_.dilation < begin_) ++down.first;
+    while (down.first < down.last && start + (down.last - 1) * y_.dilation >= end_) --down.last;
+    for (std::int64_t r = down.first; r < down.last; ++r) targets_[r] = sums_of(start + r * y_.dilation);
+    for (int lane = 0; lane < Block; lane += Lanes::kWidth) {
+      for (std::int64_t i = 0; i < x_.out_size; ++i) {
+        const CellRange across{x_.first(i), x_.last(i)};
+        const Values signal = Lanes::load(dy + i * Block + lane);
+        const Cells where = Lanes::load(winners_ + i * Block + lane);
+        for (std::int64_t r = down.first; r < down.last; ++r) {
+          for (std::int64_t c = across.first; c < across.last; ++c) {
+            float* const sum = targets_[r] + (x_.start(i) + c * x_.dilation) * Block + lane;
+            const Cells wins = where == static_cast<std::int32_t>(r * x_.kernel + c);
+            Lanes::store(sum, Lanes::load(sum) + (wins ? signal : Values{}));
+          }
+        }
       }
     }
   }
@@ -179,10 +121,6 @@ class BlockUnpooler {
   const BlockedPooling& work_;
   const PoolAxis y_;
   const PoolAxis x_;
-  // Windows before left_ and from right_ on reach over an end of the row.
-  std::int64_t left_ = 0;
-  std::int64_t right_ = 0;
-  std::int64_t square_ = 0;
   std::int64_t slots_ = 0;
   std::int64_t begin_ = 0;
   std::int64_t end_ = 0;
@@ -193,31 +131,43 @@ class BlockUnpooler {
   float** targets_ = nullptr;
 };
 
-template <int Block>
+template <typename Windows>
 us_status unpool(const BlockedPooling& work, std::int64_t begin, std::int64_t end) {
-  BlockUnpooler<Block> unpooler(work);
+  Windows windows(work);
   Arena measured(nullptr);
-  unpooler.layout(measured);
-  void* const block = __builtin_malloc(static_cast<std::size_t>(measured.used() + kCacheLine));
-  if (block == nullptr) {
+  windows.layout(measured);
+  void* const memory = __builtin_malloc(static_cast<std::size_t>(measured.used() + kCacheLine));
+  if (memory == nullptr) {
     return fail(US_OUT_OF_MEMORY, "%lld bytes of scratch memory cannot be allocated", (long long)measured.used());
   }
-  const auto misaligned = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(block) % kCacheLine);
-  Arena arena(static_cast<char*>(block) + (kCacheLine - misaligned));
-  unpooler.layout(arena);
+  const auto misaligned = static_cast<std::int64_t>(reinterpret_cast<std::uintptr_t>(memory) % kCacheLine);
+  Arena arena(static_cast<char*>(memory) + (kCacheLine - misaligned));
+  windows.layout(arena);
   with_filter(work.mask, [&](const auto& filter) {
     const std::int64_t height = work.axes.y.size;
     for (std::int64_t item = begin; item < end;) {
-      const std::int64_t plane = item / height;
       const std::int64_t first = item % height;
       const std::int64_t rest = height - first;
       const std::int64_t count = rest < end - item ? rest : end - item;
-      unpooler.run(filter, plane, first, first + count);
+      windows.run(filter, item / height, first, first + count);
       item += count;
     }
   });
-  __builtin_free(block);
+  __builtin_free(memory);
   return US_OK;
+}
+
+/// The usual windows, and all others.
+template <int Block>
+us_status unpool(const BlockedPooling& work, std::int64_t begin, std::int64_t end) {
+  const PoolAxis& y = work.axes.y;
+  const PoolAxis& x = work.axes.x;
+  if (y.dilation == 1 && x.dilation == 1 && y.kernel == x.kernel && y.stride == x.stride) {
+    if (x.kernel == 2 && x.stride == 2) return unpool<StreamedWindows<Block, 2, 2>>(work, begin, end);
+    if (x.kernel == 3 && x.stride == 2) return unpool<StreamedWindows<Block, 3, 2>>(work, begin, end);
+    if (x.kernel == 3 && x.stride == 1) return unpool<StreamedWindows<Block, 3, 1>>(work, begin, end);
+  }
+  return unpool<ScatteredWindows<Block>>(work, begin, end);
 }
 
 }  // namespace

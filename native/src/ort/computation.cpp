@@ -14,7 +14,7 @@ constexpr std::int64_t kRangeBytes = 64 << 10;
 constexpr std::int64_t kMostRanges = 256;
 
 struct SharedWork {
-  const std::function<us_status(std::int64_t, std::int64_t)>& work;
+  const RangeWork& work;
   std::int64_t items;
   std::int64_t ranges;
   std::mutex mutex;
@@ -47,16 +47,22 @@ std::int64_t element_count(const Dims& dims) {
   return count;
 }
 
-std::size_t Computation::input_count() const {
-  std::size_t count = 0;
-  check(api_, api_.KernelContext_GetInputCount(context_, &count));
-  return count;
+void refuse(const std::string& message) { throw Failure(message, kInvalidArgument); }
+
+void require_same_dims(const TensorView& dy, const TensorView& y) {
+  if (y.dims != dy.dims) refuse("dy is " + text_of(dy.dims) + ", not " + text_of(y.dims) + " as y");
+}
+
+void require_blocks(const char* name, const Dims& dims, std::int64_t block) {
+  if (dims[1] % block == 0) return;
+  const std::string multiple = " must be a multiple of the block " + std::to_string(block);
+  refuse(std::string("the channels of ") + name + " " + text_of(dims) + multiple);
 }
 
 TensorView Computation::input(std::size_t index) const {
   const Value* value = nullptr;
   check(api_, api_.KernelContext_GetInput(context_, index, &value));
-  if (value == nullptr) throw Failure("input " + std::to_string(index) + " is missing", kInvalidArgument);
+  if (value == nullptr) refuse("input " + std::to_string(index) + " is missing");
   const auto info = make(api_, api_.ReleaseTensorTypeAndShapeInfo, api_.GetTensorTypeAndShape, value);
   std::size_t rank = 0;
   check(api_, api_.GetDimensionsCount(info.get(), &rank));
@@ -79,8 +85,7 @@ float* Computation::output(std::size_t index, const Dims& dims) const {
   return static_cast<float*>(data);
 }
 
-void Computation::share(std::int64_t items, std::int64_t bytes,
-                        const std::function<us_status(std::int64_t, std::int64_t)>& work) const {
+void Computation::share(std::int64_t items, std::int64_t bytes, const RangeWork& work) const {
   if (items == 0) return;
   const std::int64_t each = std::max<std::int64_t>(kRangeBytes / std::max<std::int64_t>(bytes, 1), 1);
   const std::int64_t ranges = std::min(std::max<std::int64_t>(items / each, 1), kMostRanges);
@@ -88,14 +93,16 @@ void Computation::share(std::int64_t items, std::int64_t bytes,
   if (ranges == 1) {
     shared.run(0);
   } else {
-    const auto run = [](void* data, std::size_t range) { static_cast<SharedWork*>(data)->run(static_cast<std::int64_t>(range)); };
+    const auto run = [](void* data, std::size_t range) {
+      static_cast<SharedWork*>(data)->run(static_cast<std::int64_t>(range));
+    };
     check(api_, api_.KernelContext_ParallelFor(context_, run, static_cast<std::size_t>(ranges), 0, &shared));
   }
   if (shared.failed) throw Failure(shared.message);
 }
 
 void Computation::share_in_steps(std::int64_t items, std::int64_t step, std::int64_t bytes,
-                                 const std::function<us_status(std::int64_t, std::int64_t)>& work) const {
+                                 const RangeWork& work) const {
   share(ceil_divide(items, step), bytes * step, [&](std::int64_t begin, std::int64_t end) {
     return work(begin * step, std::min(end * step, items));
   });

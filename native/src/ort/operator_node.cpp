@@ -50,15 +50,17 @@ class GivenTexts {
   explicit GivenTexts(const Api& api) : api_(api) { check(api, api.GetAllocatorWithDefaultOptions(&allocator_)); }
 
   ~GivenTexts() {
-    for (std::size_t i = 0; texts_ != nullptr && i < count_; ++i) succeeded(api_, api_.AllocatorFree(allocator_, texts_[i]));
-    if (texts_ != nullptr) succeeded(api_, api_.AllocatorFree(allocator_, texts_));
+    if (texts_ == nullptr) return;
+    for (std::size_t i = 0; i < count_; ++i) succeeded(api_, api_.AllocatorFree(allocator_, texts_[i]));
+    succeeded(api_, api_.AllocatorFree(allocator_, texts_));
   }
 
   GivenTexts(const GivenTexts&) = delete;
   GivenTexts& operator=(const GivenTexts&) = delete;
 
   std::optional<std::vector<std::string>> read(const KernelInfo* info, const char* name) {
-    if (!succeeded(api_, api_.KernelInfoGetAttributeArray_string(info, name, allocator_, &texts_, &count_))) return std::nullopt;
+    Status* const status = api_.KernelInfoGetAttributeArray_string(info, name, allocator_, &texts_, &count_);
+    if (!succeeded(api_, status)) return std::nullopt;
     return std::vector<std::string>(texts_, texts_ + count_);
   }
 
@@ -79,7 +81,9 @@ std::string text_of(const Dims& dims) {
 
 OperatorNode::OperatorNode(const Api& api, std::uint32_t table, const char* operator_name, const KernelInfo* info)
     : api_(api), table_(table), info_(info), title_(operator_name) {
-  const auto name = read_text(api, [&](char* out, std::size_t* size) { return api.KernelInfo_GetNodeName(info, out, size); });
+  const auto name = read_text(api, [&](char* out, std::size_t* size) {
+    return api.KernelInfo_GetNodeName(info, out, size);
+  });
   if (name.has_value() && !name->empty()) title_ += " \"" + *name + "\"";
 }
 
@@ -110,17 +114,21 @@ std::optional<float> OperatorNode::real(const char* name) const {
 }
 
 std::optional<std::string> OperatorNode::text(const char* name) const {
-  return read_text(api_, [&](char* out, std::size_t* size) { return api_.KernelInfoGetAttribute_string(info_, name, out, size); });
+  return read_text(api_, [&](char* out, std::size_t* size) {
+    return api_.KernelInfoGetAttribute_string(info_, name, out, size);
+  });
 }
 
 std::optional<Dims> OperatorNode::integers(const char* name) const {
-  return read_array<std::int64_t>(
-      api_, [&](std::int64_t* out, std::size_t* size) { return api_.KernelInfoGetAttributeArray_int64(info_, name, out, size); });
+  return read_array<std::int64_t>(api_, [&](std::int64_t* out, std::size_t* size) {
+    return api_.KernelInfoGetAttributeArray_int64(info_, name, out, size);
+  });
 }
 
 std::optional<std::vector<float>> OperatorNode::reals(const char* name) const {
-  return read_array<float>(
-      api_, [&](float* out, std::size_t* size) { return api_.KernelInfoGetAttributeArray_float(info_, name, out, size); });
+  return read_array<float>(api_, [&](float* out, std::size_t* size) {
+    return api_.KernelInfoGetAttributeArray_float(info_, name, out, size);
+  });
 }
 
 std::optional<std::vector<std::string>> OperatorNode::texts(const char* name) const {
@@ -140,7 +148,9 @@ SignalMask OperatorNode::mask(bool rule_required) const {
   const auto rule = text("rule");
   if (!rule.has_value() && rule_required) fail("the attribute rule (string) is missing");
   const SignalMask mask = this->mask(rule.value_or("none"), real("ceiling"));
-  if (rule_required && mask.rule == US_SIGNAL_RULE_NONE) fail("the rule must be gradient, guided or deconvnet, not none");
+  if (rule_required && mask.rule == US_SIGNAL_RULE_NONE) {
+    fail("the rule must be gradient, guided or deconvnet, not none");
+  }
   return mask;
 }
 
@@ -153,7 +163,9 @@ SignalMask OperatorNode::mask(const std::string& rule, std::optional<float> ceil
   while (known < 4 && rule != kRules[known]) ++known;
   if (known == 4) fail("the rule \"" + rule + "\" is unknown; there are none, gradient, guided, deconvnet");
   mask.rule = kValues[known];
-  if (ceiling.has_value() && !(*ceiling > 0)) fail("the ceiling must be larger than 0, it is " + std::to_string(*ceiling));
+  if (ceiling.has_value() && !(*ceiling > 0)) {
+    fail("the ceiling must be larger than 0, it is " + std::to_string(*ceiling));
+  }
   mask.has_ceiling = ceiling.has_value() && !std::isinf(*ceiling);
   if (mask.has_ceiling) mask.ceiling = *ceiling;
   return mask;
@@ -161,7 +173,9 @@ SignalMask OperatorNode::mask(const std::string& rule, std::optional<float> ceil
 
 std::int64_t OperatorNode::block() const {
   const std::int64_t block = integer("block").value_or(1);
-  if (block != 1 && block != 8 && block != 16) fail("the block must be 1, 8 or 16 channels, it is " + std::to_string(block));
+  if (block != 1 && block != 8 && block != 16) {
+    fail("the block must be 1, 8 or 16 channels, it is " + std::to_string(block));
+  }
   return block;
 }
 

@@ -32,24 +32,26 @@ CustomOpDomain* domain_of(const ApiBase& base, const Api& api, std::uint32_t tab
 }
 
 /// N of "1.N.P"; 0 for anything else.
-std::uint32_t minor_version(const char* version) {
-  if (version == nullptr || version[0] != '1' || version[1] != '.') return 0;
-  return static_cast<std::uint32_t>(std::strtoul(version + 2, nullptr, 10));
+std::uint32_t minor_version(const std::string& version) {
+  if (version.compare(0, 2, "1.") != 0) return 0;
+  return static_cast<std::uint32_t>(std::strtoul(version.c_str() + 2, nullptr, 10));
 }
 
 Status* register_operators(SessionOptions* options, const ApiBase* base) noexcept {
   const char* const version = base->GetVersionString();
-  const std::uint32_t minor = minor_version(version);
-  // Versions keep the tables of those before them; one that is too old has its own, where a status can be made.
+  const std::uint32_t minor = version == nullptr ? 0 : minor_version(version);
+  // Every version has a table of its own number. One that is too old serves to say so.
   const Api* const api = minor == 0 ? nullptr : base->GetApi(std::min(minor, kApiVersion));
   if (api == nullptr) {
-    std::fprintf(stderr, "unitscope: the operators are not registered: ONNX Runtime %s is none that they know\n",
-                 version == nullptr ? "?" : version);
+    // Without a table there is no status to return; the model's load then fails at its first unknown operator.
+    std::fprintf(stderr, "unitscope: its operators are not registered, they do not know ONNX Runtime %s\n",
+                 version == nullptr ? "without a version" : version);
     return nullptr;
   }
   try {
     if (minor < kOldestApiVersion) {
-      throw Failure(std::string("unitscope's operators need ONNX Runtime 1.18 or later, this is ") + version, kNotImplemented);
+      const std::string needed = "unitscope's operators need ONNX Runtime 1.18 or later, this is ";
+      throw Failure(needed + version, kNotImplemented);
     }
     const std::uint32_t table = std::min(minor, kApiVersion);
     check(*api, api->AddCustomOpDomain(options, domain_of(*base, *api, table)));

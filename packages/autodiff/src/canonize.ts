@@ -12,6 +12,7 @@ import {
   tensorAttribute,
   upgradeOpset,
 } from '@unitscope/onnx';
+import { nativeShapeRules } from './registry.js';
 import { dropsNothing } from './rules/identity.js';
 
 /** The operator-set version every rule is written for. */
@@ -143,10 +144,10 @@ export function findScore(graph: Graph, outputName?: string): ScoreOutput | unde
   return first === undefined ? undefined : { logits: first, probability: undefined };
 }
 
-/** Dims of a graph input with what the caller knows in their place; see `inferShapes`. */
+/** `inferShapes` with what the caller knows of the inputs, and with the operators of the domain `unitscope`. */
 export function inferWithInputs(
   graph: Graph,
   inputDims: Readonly<Record<string, readonly Dim[]>> | undefined,
 ) {
-  return inferShapes(graph, inputDims === undefined ? {} : { inputs: inputDims });
+  return inferShapes(graph, { inputs: inputDims ?? {}, rules: nativeShapeRules });
 }

@@ -12,8 +12,9 @@ import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import { canonize, inferWithInputs } from './canonize.js';
 import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
-import { lowerGraph } from './lower.js';
+import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective } from './objective.js';
+import type { PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
 
 export interface CompileOptions {
@@ -25,8 +26,8 @@ export interface CompileOptions {
   readonly outputs?: readonly string[];
   /** Take the objective after a softmax over axis 1 that is added for it. */
   readonly softmax?: boolean;
-  /** `portable`: standard operators only. `native`: operators of the domain `unitscope` stay. */
-  readonly lowering?: 'portable' | 'native';
+  /** What the graph is to run on; `portable`, standard operators only, by default. */
+  readonly lowering?: Lowering;
   /** Dims to take for graph inputs instead of those in the file. */
   readonly inputDims?: Readonly<Record<string, readonly Dim[]>>;
 }
@@ -52,6 +53,8 @@ export interface CompiledPullback {
   readonly outputs: readonly string[];
   /** Which rule each node on the path got, in the order of the forward pass. */
   readonly plan: readonly PlannedRule[];
+  /** Every node of the graph: its operator, its layout, what was fused into it. */
+  readonly placement: readonly PlacedNode[];
   /** What a reader of the result should know, such as activations the method's paper does not speak of. */
   readonly notes: readonly string[];
 }
@@ -154,7 +157,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   for (const value of extra)
     builder.output({ name: value, type: shapes.type(value), dims: shapes.dims(value) });
   const compiled = builder.build();
-  const lowered = options.lowering === 'native' ? compiled : lowerGraph(compiled, options.inputDims);
+  const { graph: lowered, placement } = lower(compiled, options.lowering ?? 'portable', options.inputDims);
   // Lowering may rename a signal that an operator of ours made last; outputs keep their order.
   const names = lowered.outputs.map((output) => output.name);
   const [...signalNames] = names.slice(0, wrt.length);
@@ -170,6 +173,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
       operator: node.operator,
       rule: rules.get(node)!.name,
     })),
+    placement,
     notes: notesOn(composite, path),
   };
 }

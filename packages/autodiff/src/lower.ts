@@ -22,7 +22,7 @@ export function lowerGraph(graph: Graph, inputDims?: Readonly<Record<string, rea
     if (original.domain !== UNITSCOPE_DOMAIN) continue;
     const operator = nativeOperators.get(original.operator);
     const node = { ...original, inputs: original.inputs.map(resolve) };
-    if (operator === undefined) {
+    if (operator?.lower === undefined) {
       throw new UnitscopeError('unsupported', `${nodeLabel(node)} has no form in standard operators`, {
         subject: node.operator,
         alternatives: [...nativeOperators.keys()],

@@ -1,4 +1,4 @@
-import type { Dim, GraphBuilder, Node } from '@unitscope/onnx';
+import type { Dim, GraphBuilder, Node, ShapeRule } from '@unitscope/onnx';
 
 /** The operator domain of unitscope's own kernels inside an ONNX graph. */
 export const UNITSCOPE_DOMAIN = 'unitscope';
@@ -16,11 +16,14 @@ export interface LoweringContext {
   ): string[];
 }
 
-/**
- * An operator of the domain `unitscope` and how standard operators of set 18 compute the same. `lower` returns the
- * names of the values that replace the node's outputs.
- */
+/** An operator of the domain `unitscope`: what its outputs are, and how standard operators compute the same. */
 export interface NativeOperator {
   readonly operator: string;
-  readonly lower: (context: LoweringContext) => readonly string[];
+  /** Element type and dims of the outputs. */
+  readonly shape: ShapeRule;
+  /**
+   * The same in standard operators of set 18; gives the names of the values that replace the node's outputs. Absent for
+   * an operator that only the blocked layout asks for.
+   */
+  readonly lower?: (context: LoweringContext) => readonly string[];
 }

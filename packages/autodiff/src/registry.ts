@@ -1,8 +1,11 @@
-import { type Node, nodeLabel } from '@unitscope/onnx';
+import { type Node, nodeLabel, type ShapeRule } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
-import type { NativeOperator } from './native-operator.js';
+import { type NativeOperator, UNITSCOPE_DOMAIN } from './native-operator.js';
+import { globalAveragePoolGrad } from './operators/global-average-pool-grad.js';
 import { maxPoolGrad } from './operators/max-pool-grad.js';
+import { phaseInterleave } from './operators/phase-interleave.js';
 import { reluGrad } from './operators/relu-grad.js';
+import { splitReluGrad } from './operators/split-relu-grad.js';
 import type { Rule } from './rule.js';
 import { add, div, mean, pow, sub, sum } from './rules/arithmetic.js';
 import { averagePool } from './rules/average-pool.js';
@@ -59,9 +62,22 @@ const gradients: ReadonlyMap<string, Rule> = new Map(
   variants.map(({ gradient }) => [`${gradient.domain ?? ''}::${gradient.operator}`, gradient]),
 );
 
+const natives: readonly NativeOperator[] = [
+  globalAveragePoolGrad,
+  maxPoolGrad,
+  phaseInterleave,
+  reluGrad,
+  splitReluGrad,
+];
+
 /** The operators of the domain `unitscope`, by name. */
 export const nativeOperators: ReadonlyMap<string, NativeOperator> = new Map(
-  [maxPoolGrad, reluGrad].map((operator) => [operator.operator, operator]),
+  natives.map((operator) => [operator.operator, operator]),
+);
+
+/** Their shape rules, for `inferShapes`. */
+export const nativeShapeRules: ReadonlyMap<string, ShapeRule> = new Map(
+  natives.map(({ operator, shape }) => [`${UNITSCOPE_DOMAIN}::${operator}`, shape]),
 );
 
 /** The operators that can be differentiated, in alphabetical order. */

@@ -9,9 +9,10 @@ import { relu } from '../src/rules/relu.js';
 import { resize } from '../src/rules/resize.js';
 import { sigmoid } from '../src/rules/sigmoid.js';
 import { softmax } from '../src/rules/softmax.js';
-import { buildCase, type GradientCase, ints, reluGradOperators, scalar } from './support/check-gradient.js';
+import { buildCase, type GradientCase, ints, scalar } from './support/check-gradient.js';
 import { relativeError, runOnRuntime } from './support/check-rule.js';
 import { golden, goldenCases, hasGoldens } from './support/goldens.js';
+import { referenceOperators } from './support/reference-operators.js';
 import { differentiateNode, lowerOperators } from './support/rule-harness.js';
 
 interface Golden {
@@ -67,7 +68,7 @@ describe.skipIf(!hasGoldens)('golden cases', () => {
       });
       const backward = differentiateNode(built.graph, rule, { wrt: ['in0'] });
       const feeds = { ...built.feeds, signal: single(`${name}.gy`) };
-      const gradient = evaluate(backward, feeds, { operators: reluGradOperators }).get('grad_in0')!;
+      const gradient = evaluate(backward, feeds, { operators: referenceOperators }).get('grad_in0')!;
       const wanted = golden(`${name}.gx`).data;
       // Constants of a rule are float32 (the slope of a leaky ReLU, the weights of interpolation).
       expect(relativeError(gradient.data, wanted)).toBeLessThan(1e-7);

@@ -1,4 +1,4 @@
-import { engineNames } from '@unitscope/model';
+import { engineNames, loweringNames } from '@unitscope/model';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { UnitOfLayer } from '@unitscope/visualization';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -8,6 +8,8 @@ export interface RunOptions {
   readonly json?: boolean;
   readonly quiet?: boolean;
   readonly engine: string;
+  /** Of the commands that explain only. */
+  readonly lowering?: string;
   readonly threads?: number;
   readonly batchSize?: number;
   readonly size?: readonly [height: number, width: number];
@@ -23,6 +25,15 @@ export function addRunOptions(command: Command): Command {
     .option('--threads <n>', 'threads of one run (as many as the machine has by default)', parseThreads)
     .option('--batch-size <n>', 'pictures in one run (as measured best by default)', positiveInteger)
     .option('--size <h,w>', 'input size, where the network leaves it open', parseSize);
+}
+
+/** For commands that run backward passes. */
+export function addLoweringOption(command: Command): Command {
+  return command.addOption(
+    new Option('--lowering <name>', 'what backward passes are made of, see docs/architecture.md')
+      .choices([...loweringNames])
+      .default('auto'),
+  );
 }
 
 /** A parser of positive integers for commander. */

@@ -1,6 +1,8 @@
+import type { Model } from '@unitscope/model';
 import { type Tensor, UnitscopeError, writeNpy, writeNpz } from '@unitscope/tensor';
 import type { Explanation } from '@unitscope/visualization';
 import type { Drawing } from './drawing.js';
+import type { Plan } from './plan.js';
 import { samplesOf, topClasses } from './summary.js';
 import { version } from './version.js';
 
@@ -9,11 +11,11 @@ const RECORDED_CLASSES = 5;
 /** Everything about a result but its maps, for `--json`: what was asked, of what, by what, and what came of it. */
 export function explanationRecord(
   { model, inputs, explanations, classNames, unit }: Drawing,
+  plans: readonly Plan[],
   options: {
     readonly png?: string;
     readonly raw?: string;
     readonly score: 'logit' | 'probability';
-    readonly plan?: boolean;
   },
 ) {
   const [first] = explanations;
@@ -41,15 +43,20 @@ export function explanationRecord(
             })),
           }),
     })),
-    explanations: explanations.map(({ method, map, notes, plan }) => ({
+    explanations: explanations.map(({ method, map, notes }, i) => ({
       method,
       dims: map.dims,
       ...rangeOf(map),
       notes,
-      ...(options.plan ? { plan } : {}),
+      ...(plans[i] === undefined ? {} : { plan: { samples: plans[i].samples, nodes: plans[i].nodes } }),
     })),
     files: { png: options.png, raw: options.raw },
   };
+}
+
+/** What is known before anything is explained: how each method would run. */
+export function planRecord(plans: readonly Plan[], { path, sha256, engine }: Model) {
+  return { unitscope: version, model: { path, sha256 }, engine, plans };
 }
 
 function rangeOf({ data }: Tensor): { min: number; max: number } {

@@ -1,6 +1,6 @@
 import { truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { LabelTable } from '@unitscope/data';
+import { ArrayPool, type LabelTable } from '@unitscope/data';
 import { Random } from '@unitscope/tensor';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
@@ -144,10 +144,10 @@ describe('activations on the disk', () => {
     await more.close();
     const behind = await ActivationCache.open(folder, SHAPE, { ...options, taken: 9 });
     expect(behind.count).toBe(9);
-    const { activations } = await behind.read(8, 9);
+    const { activations } = await behind.read(8, 9, new ArrayPool());
     expect(activations.data).toEqual(new Random(9).normalTensor([1, ...SHAPE.maps]).data);
     truncateSync(path, 8.5 * RECORD_BYTES);
-    await expect(behind.read(8, 9)).rejects.toThrow(/activations\.cache is cut short/);
+    await expect(behind.read(8, 9, new ArrayPool())).rejects.toThrow(/activations\.cache is cut short/);
     await behind.close();
   });
 

@@ -55,15 +55,6 @@ describe('explain, in text', () => {
     expect(out).toContain(`; explained: class ${other}, score `);
   });
 
-  it('prints the rule of every operator with --plan', async () => {
-    const { out } = await unitscope(['explain', model, picture, '--plan', '--method', 'guided-backprop']);
-    expect(out).toMatch(/^plan of guided-backprop$/m);
-    for (const node of ['conv', 'act', 'pool', 'conv2', 'relu2', 'mean', 'fc']) {
-      expect(out).toMatch(new RegExp(`^ {2}${node} \\(\\w+\\): \\S`, 'm'));
-    }
-    expect(out).toMatch(/^ {2}act \(Relu\): .*guided/m);
-  });
-
   it('notes an activation a method has no rule of its own for', async () => {
     const elu = await folder.model('elu.onnx', tinyNetwork({ activation: 'Elu' }));
     const { code, out } = await unitscope(['explain', elu, picture, '--method', 'guided-backprop']);
@@ -92,6 +83,8 @@ describe('explain, as a record', () => {
       requested: 'auto',
       name: expect.any(String),
       versions: expect.any(Object),
+      lowering: expect.any(String),
+      ...(record.engine.lowering === 'blocked' ? { block: expect.any(Number) } : {}),
     });
     expect(record.objective).toEqual({ kind: 'class', score: 'logit' });
     expect(record.inputs).toHaveLength(2);
@@ -231,7 +224,12 @@ describe('what is explained', () => {
   it('gives the same whatever the batch size and threads', async () => {
     const usual = await recordOf(['explain', model, picture, array]);
     const single = await recordOf(['explain', model, picture, array, '--batch-size', '1', '--threads', '1']);
-    expect(single.samples).toEqual(usual.samples);
+    // One picture at a time is summed in another order than several.
+    const targets = (record: typeof usual) => record.samples.map(({ target }: { target: number }) => target);
+    expect(targets(single)).toEqual(targets(usual));
+    single.samples.forEach(({ score }: { score: number }, i: number) => {
+      expect(score).toBeCloseTo(usual.samples[i].score, 4);
+    });
   });
 });
 

@@ -47,6 +47,7 @@ vi.mock('@unitscope/kernels', async (importOriginal) => {
 afterEach(() => {
   pretended.compare = undefined;
   pretended.isUnavailable = undefined;
+  vi.unstubAllEnvs();
 });
 
 describe('selftest', () => {
@@ -54,7 +55,7 @@ describe('selftest', () => {
     const { code, out, err } = await unitscope(['selftest']);
     expect([code, err]).toEqual([0, '']);
     expect(out).toMatch(
-      /^cpu: (baseline|avx2|avx512)\ncuda: not available: it was taken out\n\nkernel +cpu +GB\/s\n/,
+      /^cpu: (baseline|avx2|avx512)\ncuda: not available: it was taken out\nengine native: [^\n]+\nengine onnxruntime-node: onnxruntime-node [\d.]+; lowerings portable\n\nkernel +cpu +GB\/s\n/,
     );
     for (const kernel of kernels.KERNEL_NAMES) {
       expect(out).toMatch(new RegExp(`^${kernel} +3 right +\\d+\\.\\d$`, 'm'));
@@ -70,7 +71,7 @@ describe('selftest', () => {
 
   it('prints a record with --json', async () => {
     const record = await recordOf(['selftest', '--device', 'cpu']);
-    expect(Object.keys(record)).toEqual(['unitscope', 'node', 'platform', 'backends', 'kernels']);
+    expect(Object.keys(record)).toEqual(['unitscope', 'node', 'platform', 'backends', 'engines', 'kernels']);
     expect(record.backends).toEqual([
       { name: 'cpu', available: true, device: expect.stringMatching(/^\w+$/), reason: '' },
       { name: 'cuda', available: false, device: expect.anything(), reason: 'it was taken out' },
@@ -83,6 +84,43 @@ describe('selftest', () => {
       failures: [],
       speed: { case: expect.any(String), ms: expect.any(Number), gigabytesPerSecond: expect.any(Number) },
     });
+  });
+
+  it.skipIf(process.platform !== 'linux')('says which engines can be used, and why one cannot', async () => {
+    const { engines } = await recordOf(['selftest', '--device', 'cpu']);
+    const node = {
+      name: 'onnxruntime-node',
+      available: true,
+      versions: { 'onnxruntime-node': expect.any(String) },
+      lowerings: ['portable'],
+      reason: '',
+    };
+    expect(engines).toEqual([
+      {
+        name: 'native',
+        available: true,
+        versions: { onnxruntime: expect.any(String) },
+        lowerings: expect.arrayContaining(['native', 'portable']),
+        ...(engines[0].block === undefined ? {} : { block: expect.any(Number) }),
+        reason: '',
+      },
+      node,
+    ]);
+    vi.stubEnv('UNITSCOPE_ONNXRUNTIME', folder.at('absent.so'));
+    const without = await recordOf(['selftest', '--device', 'cpu']);
+    expect(without.engines).toEqual([
+      {
+        name: 'native',
+        available: false,
+        versions: {},
+        lowerings: [],
+        reason: expect.stringContaining('absent.so'),
+      },
+      node,
+    ]);
+    const { code, out } = await unitscope(['selftest', '--device', 'cpu']);
+    expect(code).toBe(0);
+    expect(out).toMatch(/^engine native: not available: .*absent\.so.*$/m);
   });
 
   it('fails for a kernel that computes something else, and says where', async () => {

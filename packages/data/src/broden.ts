@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import { UnitscopeError } from '@unitscope/tensor';
 import { readCsvFile } from './csv-file.js';
-import type { Annotation, DataSet, Example, Label, LabelMap, LabelTable } from './data-set.js';
+import type { Annotation, DataSet, Example, Label, LabelLayer, LabelTable } from './data-set.js';
 import { isReduced } from './fit-labels.js';
 import { readNumberPicture } from './index-picture.js';
+import { layerOf } from './label-layer.js';
 import { insideFolder } from './paths.js';
 import type { Size } from './picture.js';
 import { badLine, fieldOf, integerOf, numberOf, type Row, requireOnce, textOf } from './text-file.js';
@@ -99,6 +100,7 @@ export async function readBroden(folder: string, { split }: BrodenOptions = {}):
   return {
     format: 'broden',
     path: folder,
+    ...(split === undefined ? {} : { split }),
     table,
     landmarkNames: [],
     objectCategories: [],
@@ -221,21 +223,24 @@ async function annotationOf(
   return { pixelLabels, imageLabels, objects: [] };
 }
 
-async function readMask(path: string, size: Size, known: ReadonlySet<number>): Promise<LabelMap> {
+async function readMask(path: string, size: Size, known: ReadonlySet<number>): Promise<LabelLayer> {
   const { width, height, channels, data } = await readNumberPicture(path);
   const bad = (why: string) => new UnitscopeError('bad-file', `mask ${path} ${why}`, { subject: path });
   if (channels < 3 || data.BYTES_PER_ELEMENT !== 1)
     throw bad('is not of 8-bit colours; a label is red + 256 green');
   if (width !== size.width || height !== size.height)
     throw bad(`is ${width}x${height}; the index says ${size.width}x${size.height}`);
-  const labels = new Int32Array(width * height);
-  for (let pixel = 0; pixel < labels.length; pixel++) {
-    const label = data[pixel * channels]! + 256 * data[pixel * channels + 1]!;
+  const labelAt = (pixel: number) => data[pixel * channels]! + 256 * data[pixel * channels + 1]!;
+  // Neighbours mostly have one label.
+  let before = 0;
+  for (let pixel = 0; pixel < width * height; pixel++) {
+    const label = labelAt(pixel);
+    if (label === before) continue;
     if (label !== 0 && !known.has(label)) {
       const place = `row ${Math.floor(pixel / width)}, column ${pixel % width}`;
       throw bad(`has the label ${label} at ${place}, which label.csv does not list`);
     }
-    labels[pixel] = label;
+    before = label;
   }
-  return { width, height, data: labels };
+  return layerOf({ width, height }, labelAt);
 }

@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto';
-import { open } from 'node:fs/promises';
 import { reasonOf, UnitscopeError } from '@unitscope/tensor';
 import { z } from 'zod';
 import type {
@@ -8,10 +7,11 @@ import type {
   DataSet,
   Example,
   Label,
-  LabelMap,
+  LabelLayer,
   LabelTable,
 } from './data-set.js';
-import { fillPolygons, fillRuns, parseRuns } from './fill-region.js';
+import { FileWindow } from './file-window.js';
+import { parseRuns, polygonRegion, type Region, regionPainter, runRegion } from './fill-region.js';
 import { wrongField } from './json-file.js';
 import { type JsonElement, readJsonLists } from './json-lists.js';
 import { insideFolder, pictureFolder } from './paths.js';
@@ -82,6 +82,7 @@ export async function readCoco(path: string): Promise<DataSet> {
   for (const id of file.usedCategories) if (!labelOf.has(id)) throw bad(`there is no category ${id}`);
   for (const id of file.rangesOf.keys()) if (!imageIds.has(id)) throw bad(`there is no image ${id}`);
   const folder = await pictureFolder(path);
+  const text = new FileWindow(path);
   const examples = file.images.map((image): Example => {
     if (image.width * image.height > MAX_PIXELS)
       throw bad(`image ${image.file_name} is said to be ${image.width}x${image.height}`);
@@ -89,7 +90,7 @@ export async function readCoco(path: string): Promise<DataSet> {
       id: image.file_name,
       path: insideFolder(folder, image.file_name, path),
       annotate: async () => {
-        const items = await readAnnotations(path, image, file.rangesOf.get(image.id) ?? []);
+        const items = await readAnnotations(text, path, image, file.rangesOf.get(image.id) ?? []);
         return annotationOf(image, items, { path, table, labelOf, namesOf });
       },
     };
@@ -161,24 +162,22 @@ function checked<T extends z.ZodType>(
 const annotations = z.array(annotation);
 
 async function readAnnotations(
+  file: FileWindow,
   path: string,
   { id, file_name }: CocoImage,
   ranges: readonly number[],
 ): Promise<CocoAnnotation[]> {
-  if (ranges.length === 0) return [];
-  const file = await open(path).catch((cause: unknown) => {
+  const texts: string[] = [];
+  try {
+    for (let i = 0; i < ranges.length; i += 2)
+      texts.push((await file.read(ranges[i]!, ranges[i + 1]!)).toString());
+  } catch (cause) {
     throw new UnitscopeError('not-found', `cannot read ${WHAT} ${path}: ${reasonOf(cause)}`, {
       subject: path,
       cause,
     });
-  });
+  }
   try {
-    const texts: string[] = [];
-    for (let i = 0; i < ranges.length; i += 2) {
-      const [start, end] = [ranges[i]!, ranges[i + 1]!];
-      const { buffer } = await file.read(Buffer.alloc(end - start), 0, end - start, start);
-      texts.push(buffer.toString());
-    }
     const items = annotations.parse(JSON.parse(`[${texts.join()}]`));
     if (items.some(({ image_id }) => image_id !== id)) throw new Error('of another image');
     return items;
@@ -189,8 +188,6 @@ async function readAnnotations(
       `${WHAT} ${path} has changed while it was used: the annotations of ${file_name} are not where they were`,
       { subject: path, cause },
     );
-  } finally {
-    await file.close();
   }
 }
 
@@ -205,38 +202,42 @@ function annotationOf(image: CocoImage, items: readonly CocoAnnotation[], names:
   const { width, height } = image;
   const regions = items
     .flatMap((item) => {
-      const pixels = regionOf(item, image, names.path);
-      return pixels === undefined ? [] : [{ label: names.labelOf.get(item.category_id)!, pixels }];
+      const region = regionOf(item, image, names.path);
+      return region === undefined ? [] : [{ label: names.labelOf.get(item.category_id)!, region }];
     })
-    .sort((a, b) => b.pixels.length - a.pixels.length);
-  const pixelLabels = names.table.pixelLayers.map((layer): LabelMap => {
-    const data = new Int32Array(width * height);
-    for (const { label, pixels } of regions) {
-      if (label.category !== layer) continue;
-      const { index } = label;
-      for (let i = 0; i < pixels.length; i++) data[pixels[i]!] = index;
-    }
-    return { width, height, data };
+    .sort((a, b) => b.region.area - a.region.area);
+  const pixelLabels = names.table.pixelLayers.map((layer): LabelLayer | undefined => {
+    const own = regions.filter(({ label }) => label.category === layer);
+    if (own.length === 0) return undefined;
+    return {
+      width,
+      height,
+      draw: (grid, into) => {
+        into.fill(0);
+        const paint = regionPainter(grid, image);
+        for (const { label, region } of own) paint(region, label.index, into);
+      },
+    };
   });
   return { pixelLabels, imageLabels: [], objects: items.flatMap((item) => objectOf(item, image, names)) };
 }
 
-/** The pixels of an annotation's region, undefined where it has none. */
+/** The pixels of an annotation, undefined where it has none. */
 function regionOf(
   { segmentation }: CocoAnnotation,
   { width, height, file_name }: CocoImage,
   path: string,
-): Int32Array | undefined {
+): Region | undefined {
   if (segmentation === undefined) return undefined;
-  if (Array.isArray(segmentation)) return fillPolygons(segmentation, { width, height });
+  if (Array.isArray(segmentation)) return polygonRegion(segmentation, { width, height });
   const [rows, columns] = segmentation.size;
   const { counts } = segmentation;
   const decoded = typeof counts === 'string' ? parseRuns(counts) : counts;
-  const pixels =
+  const region =
     rows === height && columns === width && decoded !== undefined
-      ? fillRuns(decoded, { width, height })
+      ? runRegion(decoded, { width, height })
       : undefined;
-  if (pixels !== undefined) return pixels;
+  if (region !== undefined) return region;
   throw new UnitscopeError(
     'bad-file',
     `COCO file ${path}: a run-length mask of ${file_name} does not make ${width}x${height} pixels`,

@@ -91,6 +91,7 @@ export async function readCub(folder: string, { split }: CubOptions = {}): Promi
   return {
     format: 'cub',
     path: folder,
+    ...(split === undefined ? {} : { split }),
     table,
     landmarkNames: [...parts.values()].map((row) => textOf(row, 'name')),
     objectCategories: table.labels.map(({ name }) => name),

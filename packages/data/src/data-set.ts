@@ -23,6 +23,18 @@ export interface LabelMap extends Size {
   readonly data: Int32Array;
 }
 
+/** The labels of one layer of a picture, drawn where they are asked for: a map of all of them is seldom needed. */
+export interface LabelLayer extends Size {
+  /** Writes the labels of the pixels of `grid`, row by row, 0 for none, to `into`. */
+  readonly draw: (grid: PixelGrid, into: Int32Array) => void;
+}
+
+/** The pixels where rows and columns of a picture cross. Both ascend, and may come more than once. */
+export interface PixelGrid {
+  readonly rows: Int32Array;
+  readonly columns: Int32Array;
+}
+
 /** A named point, in pixels of the displayed picture; the middle of the top left pixel is 0, 0. */
 export interface Landmark {
   readonly name: string;
@@ -41,10 +53,10 @@ export interface AnnotatedObject {
 /** What is known about one picture. */
 export interface Annotation {
   /**
-   * One map for each pixel layer of the table, of the picture's size or smaller by a whole factor (see `isReduced`);
-   * undefined where no pixel carries a label.
+   * Of each pixel layer of the table, of the picture's size or smaller by a whole factor (see `isReduced`); undefined
+   * where no pixel carries a label.
    */
-  readonly pixelLabels: readonly (LabelMap | undefined)[];
+  readonly pixelLabels: readonly (LabelLayer | undefined)[];
   /** One label for each image layer of the table, 0 for none. */
   readonly imageLabels: readonly number[];
   readonly objects: readonly AnnotatedObject[];
@@ -65,6 +77,8 @@ export interface DataSet {
   /** Which reader it came through: `index-masks`, `coco`, `cub`, `broden`, `landmarks`. */
   readonly format: string;
   readonly path: string;
+  /** Where the layout has splits and one was asked for. */
+  readonly split?: string;
   readonly table: LabelTable;
   /** Names that landmarks have, in a fixed order. */
   readonly landmarkNames: readonly string[];

@@ -3,6 +3,7 @@ import { readFile, stat } from 'node:fs/promises';
 import { reasonOf, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import sharp from 'sharp';
 import type { RgbPicture } from './picture.js';
+import { type PictureHeader, pictureHeader } from './picture-header.js';
 
 // Every picture is decoded once, so the library's cache of recent operations would only hold memory.
 sharp.cache(false);
@@ -60,15 +61,7 @@ async function decodeFile(
   const bytes = await readPictureBytes(path);
   throwIfAborted(signal);
 
-  const metadata = await sharp(bytes, { limitInputPixels: false })
-    .metadata()
-    .catch((cause: unknown) => {
-      throw new UnitscopeError('bad-file', `${path} is not a picture; give a ${FORMATS_SHOWN} file`, {
-        subject: path,
-        cause,
-      });
-    });
-  const { format, width, height } = metadata;
+  const { format, width, height, space } = pictureHeader(bytes) ?? (await readMetadata(bytes, path));
   if (!FORMATS.includes(format)) {
     throw new UnitscopeError('bad-file', `${path} is ${format}, not a picture of pixels; save it as PNG`, {
       subject: path,
@@ -83,7 +76,7 @@ async function decodeFile(
   }
 
   // An RGB profile is ignored, a CMYK picture has no meaning without one.
-  const ignoreIcc = metadata.space !== 'cmyk';
+  const ignoreIcc = space !== 'cmyk';
   const { data, info } = await sharp(bytes, { limitInputPixels: maxPixels, ignoreIcc, failOn: 'error' })
     .autoOrient()
     .flatten({ background: '#ffffff' })
@@ -106,6 +99,18 @@ async function decodeFile(
   // A plain array over the same bytes: what is promised is not a Buffer, whose slice() is a view.
   const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);
   return { rgb: { width: info.width, height: info.height, channels: 3, data: pixels }, format, bytes };
+}
+
+/** The header of any format, which takes the decoder a run of its own. */
+async function readMetadata(bytes: Buffer, path: string): Promise<PictureHeader> {
+  return sharp(bytes, { limitInputPixels: false })
+    .metadata()
+    .catch((cause: unknown) => {
+      throw new UnitscopeError('bad-file', `${path} is not a picture; give a ${FORMATS_SHOWN} file`, {
+        subject: path,
+        cause,
+      });
+    });
 }
 
 async function readPictureBytes(path: string): Promise<Buffer<ArrayBuffer>> {

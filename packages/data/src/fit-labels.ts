@@ -1,4 +1,4 @@
-import type { LabelMap, Landmark } from './data-set.js';
+import type { LabelLayer, Landmark } from './data-set.js';
 import type { Box, Size } from './picture.js';
 
 /** Whether a label map has the picture's size, or that divided by a whole number and rounded down or up. */
@@ -11,28 +11,28 @@ export function isReduced(map: Size, picture: Size): boolean {
 }
 
 /**
- * A label map over the part of a picture that a network's input shows: each result pixel takes the label under its
- * middle, because labels cannot be averaged.
+ * The labels of a layer over the part of a picture that a network's input shows: each result pixel takes the label under
+ * its middle, because labels cannot be averaged.
  *
- * @param map of the picture's size, or smaller by a whole factor (see `isReduced`)
+ * @param layer of the picture's size, or smaller by a whole factor (see `isReduced`)
  * @param region of the picture, in its pixels (see `shownRegion`)
  * @param into `size.height` x `size.width` labels
  */
-export function fitLabels(map: LabelMap, picture: Size, region: Box, size: Size, into: Int32Array): void {
-  const rows = placesOf(region.top, region.height, size.height, map.height / picture.height, map.height);
-  const columns = placesOf(region.left, region.width, size.width, map.width / picture.width, map.width);
-  let next = 0;
-  for (const row of rows) {
-    for (const column of columns) into[next++] = map.data[row * map.width + column]!;
-  }
+export function fitLabels(layer: LabelLayer, picture: Size, region: Box, size: Size, into: Int32Array): void {
+  const { height, width } = layer;
+  const rows = placesOf(region.top, region.height, size.height, height / picture.height, height);
+  const columns = placesOf(region.left, region.width, size.width, width / picture.width, width);
+  layer.draw({ rows, columns }, into);
 }
 
 /** Of every result pixel along one axis the map's cell under its middle. */
 function placesOf(start: number, length: number, count: number, scale: number, cells: number): Int32Array {
-  return Int32Array.from({ length: count }, (_, i) => {
+  const places = new Int32Array(count);
+  for (let i = 0; i < count; i++) {
     const place = Math.floor((start + ((i + 0.5) * length) / count) * scale);
-    return Math.min(Math.max(place, 0), cells - 1);
-  });
+    places[i] = Math.min(Math.max(place, 0), cells - 1);
+  }
+  return places;
 }
 
 /**

@@ -1,6 +1,7 @@
+import { rowNormaliser } from './normalise.js';
 import { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
 import type { Preprocessing } from './preprocessing.js';
-import { resizePicture } from './resize.js';
+import { resizePicture, resizeRows } from './resize.js';
 
 /** How a picture becomes a network's input: the box is cut out, scaled to `full`, and the window is cut out of that. */
 interface Fit {
@@ -27,10 +28,27 @@ export async function fitPicture(
   size: Size,
   options: { readonly signal?: AbortSignal | undefined } = {},
 ): Promise<RgbPicture> {
+  const { middle, full, window } = cutOut(picture, preprocessing, size);
+  return resizePicture(middle, full, preprocessing.filter, { ...options, window });
+}
+
+/** As `fitPicture` and then `normalisePicture`, written to `into`, 3 x height x width values. */
+export async function fitNormalised(
+  picture: RgbPicture,
+  preprocessing: Preprocessing,
+  size: Size,
+  into: Float32Array,
+  options: { readonly signal?: AbortSignal | undefined } = {},
+): Promise<void> {
+  const { middle, full, window } = cutOut(picture, preprocessing, size);
+  const take = rowNormaliser(preprocessing, size, into);
+  await resizeRows(middle, full, preprocessing.filter, { ...options, window }, take);
+}
+
+function cutOut(picture: RgbPicture, preprocessing: Preprocessing, size: Size) {
   const { box, full, window } = planFit(picture, preprocessing, size);
   const whole = box.height === picture.height && box.width === picture.width;
-  const middle = whole ? picture : cropPicture(picture, box);
-  return resizePicture(middle, full, preprocessing.filter, { ...options, window });
+  return { middle: whole ? picture : cropPicture(picture, box), full, window };
 }
 
 /**

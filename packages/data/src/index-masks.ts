@@ -5,6 +5,7 @@ import { reasonOf, UnitscopeError } from '@unitscope/tensor';
 import { readClassNames } from './class-names.js';
 import type { Annotation, DataSet, Example, LabelTable } from './data-set.js';
 import { type NumberPicture, readNumberPicture } from './index-picture.js';
+import { layerOf } from './label-layer.js';
 
 /** Names of classes that stand for pixels nobody labelled. */
 const NO_LABEL = /^(unlabell?ed|void|background|ignore|none)$/i;
@@ -76,20 +77,18 @@ function annotationOf(
       { subject: path },
     );
   }
-  const labels = new Int32Array(data.length);
-  for (let pixel = 0; pixel < data.length; pixel++) {
-    const value = data[pixel]!;
-    if (value >= labelOf.length) {
-      throw new UnitscopeError(
-        'bad-file',
-        `mask ${path} has the value ${value} at row ${Math.floor(pixel / width)}, column ${pixel % width}; ` +
-          `there are ${labelOf.length} classes, counted from 0`,
-        { subject: path },
-      );
-    }
-    labels[pixel] = labelOf[value]!;
+  let stray = 0;
+  while (stray < data.length && data[stray]! < labelOf.length) stray++;
+  if (stray < data.length) {
+    throw new UnitscopeError(
+      'bad-file',
+      `mask ${path} has the value ${data[stray]} at row ${Math.floor(stray / width)}, column ${stray % width}; ` +
+        `there are ${labelOf.length} classes, counted from 0`,
+      { subject: path },
+    );
   }
-  return { pixelLabels: [{ width, height, data: labels }], imageLabels: [], objects: [] };
+  const layer = layerOf({ width, height }, (pixel) => labelOf[data[pixel]!]!);
+  return { pixelLabels: [layer], imageLabels: [], objects: [] };
 }
 
 async function classesOf(folder: string): Promise<readonly string[]> {

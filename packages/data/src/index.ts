@@ -1,3 +1,4 @@
+export { ArrayPool } from './array-pool.js';
 export { type BrodenOptions, readBroden } from './broden.js';
 export { readClassNames } from './class-names.js';
 export { readCoco } from './coco.js';
@@ -8,9 +9,11 @@ export type {
   DataSet,
   Example,
   Label,
+  LabelLayer,
   LabelMap,
   LabelTable,
   Landmark,
+  PixelGrid,
 } from './data-set.js';
 export { type DecodeOptions, decodePicture, type PictureFile } from './decode.js';
 export { type ExampleBatch, type ExampleOptions, type SkippedExample, streamExamples } from './examples.js';
@@ -20,6 +23,7 @@ export { readIndexMasks } from './index-masks.js';
 export { type ArrayRecord, isArrayPath, type LoadedInput, loadArray, loadInputs } from './inputs.js';
 export { type ChangedPicture, readInterventions } from './interventions.js';
 export { parseJsonFile } from './json-file.js';
+export { labelMapOf } from './label-layer.js';
 export { readLabelTable } from './label-table.js';
 export { readLandmarks } from './landmarks.js';
 export {

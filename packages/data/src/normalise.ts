@@ -1,6 +1,7 @@
 import { sizeOf, type Tensor, UnitscopeError } from '@unitscope/tensor';
-import type { RgbPicture } from './picture.js';
+import type { RgbPicture, Size } from './picture.js';
 import type { Preprocessing } from './preprocessing.js';
+import type { RowTaker } from './resize.js';
 
 /** The float32 tensor [1, 3, height, width]: per channel `(v / scale - mean) / std`, in float64 before rounding. */
 export function normalisePicture(picture: RgbPicture, preprocessing: Preprocessing): Tensor {
@@ -16,18 +17,43 @@ export function normaliseInto(
   preprocessing: Preprocessing,
   into: Float32Array,
 ): void {
-  const plane = width * height;
-  const [first, second, third] = [0, 1, 2].map((channel) => levelsOf(preprocessing, channel));
-  const [firstFrom, thirdFrom] = preprocessing.channelOrder === 'rgb' ? [0, 2] : [2, 0];
-  for (let i = 0, at = 0; i < plane; i++, at += 3) {
-    into[i] = first![data[at + firstFrom]!]!;
-    into[plane + i] = second![data[at + 1]!]!;
-    into[2 * plane + i] = third![data[at + thirdFrom]!]!;
-  }
+  const take = rowNormaliser(preprocessing, { width, height }, into);
+  for (let row = 0; row < height; row++) take(row, data.subarray(row * width * 3, (row + 1) * width * 3));
 }
 
-function levelsOf({ scale, mean, std }: Preprocessing, channel: number): Float32Array {
-  return Float32Array.from({ length: 256 }, (_, level) => (level / scale - mean[channel]!) / std[channel]!);
+/** Normalises a picture of this size row by row, into 3 x height x width values. */
+export function rowNormaliser(
+  preprocessing: Preprocessing,
+  { width, height }: Size,
+  into: Float32Array,
+): RowTaker {
+  const plane = width * height;
+  const [first, second, third] = levelsOf(preprocessing);
+  const [firstFrom, thirdFrom] = preprocessing.channelOrder === 'rgb' ? [0, 2] : [2, 0];
+  return (row, levels) => {
+    const start = row * width;
+    for (let i = start, at = 0; i < start + width; i++, at += 3) {
+      into[i] = first[levels[at + firstFrom]!]!;
+      into[plane + i] = second[levels[at + 1]!]!;
+      into[2 * plane + i] = third[levels[at + thirdFrom]!]!;
+    }
+  };
+}
+
+type Levels = readonly [Float32Array, Float32Array, Float32Array];
+
+/** What the 256 grey levels become; a preprocessing serves many pictures. */
+const knownLevels = new WeakMap<Preprocessing, Levels>();
+
+function levelsOf(preprocessing: Preprocessing): Levels {
+  const known = knownLevels.get(preprocessing);
+  if (known !== undefined) return known;
+  const { scale, mean, std } = preprocessing;
+  const of = (channel: 0 | 1 | 2) =>
+    Float32Array.from({ length: 256 }, (_, level) => (level / scale - mean[channel]) / std[channel]);
+  const made: Levels = [of(0), of(1), of(2)];
+  knownLevels.set(preprocessing, made);
+  return made;
 }
 
 /**

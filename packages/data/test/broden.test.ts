@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { encode } from 'fast-png';
 import { describe, expect, it } from 'vitest';
-import { openDataSet, preprocessingPreset, readBroden, streamExamples } from '../src/index.js';
+import { labelMapOf, openDataSet, preprocessingPreset, readBroden, streamExamples } from '../src/index.js';
 import { collect } from '../src/load.js';
 import { encodeRgb, type Files, writeFiles } from './support/files.js';
 import { temporaryFolder } from './support/pictures.js';
@@ -69,7 +69,7 @@ describe('the layout of Broden', () => {
     expect(set.examples.map(({ id }) => id)).toEqual(['a/one.png', 'a/two.png', 'b/three.png']);
     const one = await set.examples[0]!.annotate();
     const row = (left: number, right: number) => [left, left, right, right, left, left, right, right];
-    expect(one.pixelLabels).toEqual(
+    expect(one.pixelLabels.map((layer) => labelMapOf(layer!))).toEqual(
       [row(1, 300), row(0, 2), row(300, 0)].map((data) => ({
         width: 4,
         height: 2,
@@ -107,7 +107,7 @@ describe('the layout of Broden', () => {
     const set = await readBroden(make('scene', { 'index.csv': index, 'images/a/scene.png': halves(5, 0) }));
     expect(set.table).toMatchObject({ pixelLayers: ['scene'], imageLayers: ['scene'] });
     const { pixelLabels, imageLabels } = await set.examples[0]!.annotate();
-    expect([...pixelLabels[0]!.data]).toEqual([5, 5, 0, 0, 5, 5, 0, 0]);
+    expect([...labelMapOf(pixelLabels[0]!).data]).toEqual([5, 5, 0, 0, 5, 5, 0, 0]);
     expect(imageLabels).toEqual([5]);
   });
 

@@ -2,8 +2,16 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { encodeRuns, fillPolygons, fillRuns, formatRuns, parseRuns } from '../src/fill-region.js';
-import { readCoco } from '../src/index.js';
+import {
+  encodeRuns,
+  formatRuns,
+  parseRuns,
+  polygonRegion,
+  type Region,
+  regionPainter,
+  runRegion,
+} from '../src/fill-region.js';
+import { labelMapOf, readCoco } from '../src/index.js';
 import { temporaryFolder } from './support/pictures.js';
 
 const folder = temporaryFolder();
@@ -72,9 +80,11 @@ describe('a COCO file', () => {
     expect(set.objectCategories).toEqual(['bird', 'beak', 'stone']);
     expect(set.examples.map(({ id }) => id)).toEqual(['a.png', 'b.png']);
     const { pixelLabels, objects } = await set.examples[0]!.annotate();
-    expect([...pixelLabels[0]!.data]).toEqual(new Array(24).fill(1));
-    expect([...pixelLabels[1]!.data]).toEqual(Array.from({ length: 24 }, (_, i) => (i % 6 === 5 ? 2 : 0)));
-    expect(new Set(pixelLabels[2]!.data)).toEqual(new Set([0]));
+    expect([...labelMapOf(pixelLabels[0]!).data]).toEqual(new Array(24).fill(1));
+    expect([...labelMapOf(pixelLabels[1]!).data]).toEqual(
+      Array.from({ length: 24 }, (_, i) => (i % 6 === 5 ? 2 : 0)),
+    );
+    expect(pixelLabels[2]).toBeUndefined();
     expect(objects).toEqual([
       { category: 'bird', box: { left: 1, top: 1, width: 2, height: 2 }, landmarks: [] },
       {
@@ -104,7 +114,7 @@ describe('a COCO file', () => {
     };
     const set = await readCoco(write('layers.json', file));
     const { pixelLabels } = await set.examples[0]!.annotate();
-    expect([...pixelLabels[0]!.data.subarray(6, 12)]).toEqual([1, 2, 2, 1, 1, 1]);
+    expect([...labelMapOf(pixelLabels[0]!).data.subarray(6, 12)]).toEqual([1, 2, 2, 1, 1, 1]);
   });
 
   it.each<[string, unknown, string]>([
@@ -159,6 +169,17 @@ describe('a COCO file', () => {
 describe('regions', () => {
   const size = fc.record({ width: fc.integer({ min: 1, max: 12 }), height: fc.integer({ min: 1, max: 12 }) });
 
+  /** The pixels of a region, in the order of their numbers; as many as it says. */
+  const pixelsOf = (region: Region): number[] => {
+    const { width, height } = region;
+    const all = (count: number) => Int32Array.from({ length: count }, (_, i) => i);
+    const map = new Int32Array(width * height);
+    regionPainter({ rows: all(height), columns: all(width) }, region)(region, 1, map);
+    const pixels = [...map.keys()].filter((pixel) => map[pixel] === 1);
+    expect(region.area).toBe(pixels.length);
+    return pixels;
+  };
+
   it('of polygons are the pixels whose middle a ray crosses the edge for an odd number of times', () => {
     const corner = fc.integer({ min: -8, max: 64 }).map((value) => value / 4 + 0.125);
     fc.assert(
@@ -177,7 +198,50 @@ describe('regions', () => {
           }
           if (crossed % 2 === 1) expected.push(pixel);
         }
-        expect([...fillPolygons([polygon], { width, height })]).toEqual(expected);
+        expect(pixelsOf(polygonRegion([polygon], { width, height }))).toEqual(expected);
+      }),
+    );
+  });
+
+  it('of several polygons are what any of them holds, counted once', () => {
+    const side = fc.integer({ min: -2, max: 14 });
+    const rectangle = fc.tuple(side, side, side, side).map(([a, b, c, d]) => [a, b, c, b, c, d, a, d]);
+    fc.assert(
+      fc.property(size, fc.array(rectangle, { maxLength: 5 }), (picture, polygons) => {
+        const each = polygons.map((polygon) => pixelsOf(polygonRegion([polygon], picture)));
+        const expected = [...new Set(each.flat())].sort((a, b) => a - b);
+        expect(pixelsOf(polygonRegion(polygons, picture))).toEqual(expected);
+      }),
+    );
+  });
+
+  it('are painted on a grid as on the whole picture', () => {
+    const places = (most: number) =>
+      fc.array(fc.nat(most - 1), { maxLength: 20 }).map((list) => Int32Array.from(list).sort());
+    const grids = size.chain(({ width, height }) =>
+      fc.record({
+        picture: fc.constant({ width, height }),
+        grid: fc.record({ rows: places(height), columns: places(width) }),
+        corners: fc.array(fc.integer({ min: -8, max: 64 }), { minLength: 6, maxLength: 12 }),
+        inside: fc.array(fc.boolean(), { minLength: width * height, maxLength: width * height }),
+      }),
+    );
+    fc.assert(
+      fc.property(grids, ({ picture, grid, corners, inside }) => {
+        const { width } = picture;
+        const places = [...inside.keys()].filter((place) => inside[place] === true);
+        const spans = places.map((start) => ({ start, length: 1 }));
+        const polygon = corners.slice(0, corners.length - (corners.length % 2)).map((at) => at / 4);
+        const regions = [polygonRegion([polygon], picture), runRegion(encodeRuns(spans, picture), picture)!];
+        for (const region of regions) {
+          const whole = new Set(pixelsOf(region));
+          const drawn = new Int32Array(grid.rows.length * grid.columns.length);
+          regionPainter(grid, picture)(region, 7, drawn);
+          const expected = [...grid.rows].flatMap((row) =>
+            [...grid.columns].map((column) => (whole.has(row * width + column) ? 7 : 0)),
+          );
+          expect([...drawn]).toEqual(expected);
+        }
       }),
     );
   });
@@ -194,7 +258,7 @@ describe('regions', () => {
         const expected: number[] = [];
         for (let pixel = 0; pixel < width * height; pixel++)
           if (inside((pixel % width) * height + Math.floor(pixel / width))) expected.push(pixel);
-        expect([...fillRuns(runs, { width, height })!.sort()]).toEqual(expected);
+        expect(pixelsOf(runRegion(runs, { width, height })!)).toEqual(expected);
         expect(parseRuns(compress(runs))).toEqual(runs);
       }),
     );
@@ -212,7 +276,7 @@ describe('regions', () => {
         );
         expect(runs.slice(1).every((run) => run > 0)).toBe(true);
         const pixels = places.map((place) => (place % height) * width + Math.floor(place / height));
-        expect([...fillRuns(runs, { width, height })!]).toEqual(pixels);
+        expect(pixelsOf(runRegion(runs, { width, height })!)).toEqual(pixels.sort((a, b) => a - b));
         expect(parseRuns(formatRuns(runs))).toEqual(runs);
         expect(formatRuns(runs)).toBe(compress(runs));
       }),

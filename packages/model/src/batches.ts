@@ -50,9 +50,9 @@ export async function checkBatch(
   });
   if (sizeOf(batch.dims) !== batch.data.length) throw bad(`${shown} with ${batch.data.length} elements`);
   for (let start = 0; start < batch.data.length; start += CHECKED_AT_ONCE) {
+    if (start > 0) await nextTurn();
     const index = indexOfNonFinite(batch.data.subarray(start, start + CHECKED_AT_ONCE));
     if (index >= 0) throw bad(`${batch.data[start + index]} at element ${start + index} of ${shown}`);
-    await nextTurn();
   }
 }
 
@@ -95,6 +95,24 @@ function copyInto(target: TensorData, source: TensorData, offset: number): void 
   );
 }
 
+/** The first run's part of feeds that all have the batch as their first axis. */
+export function firstChunk(feeds: Tensors, chunking: Chunking): Tensors {
+  return chunkOf(feeds, chunking, 0, Math.min(chunking.size, batchOf(feeds)));
+}
+
+function chunkOf(feeds: Tensors, { size, fixed }: Chunking, start: number, end: number): Tensors {
+  const chunk: Record<string, Tensor<TensorData>> = {};
+  for (const [name, tensor] of Object.entries(feeds)) {
+    const part = samples(tensor, start, end);
+    chunk[name] = fixed && end - start < size ? filled(part, size) : part;
+  }
+  return chunk;
+}
+
+function batchOf(feeds: Tensors): number {
+  return Object.values(feeds)[0]!.dims[0]!;
+}
+
 /**
  * Runs feeds that all have the batch as their first axis, in chunks, and joins the results along theirs. Two chunks
  * are under way at a time, so that one is copied while the other is computed.
@@ -108,15 +126,9 @@ export async function runInChunks(
   options: RunOptions & { readonly onProgress?: ((progress: Progress) => void) | undefined },
 ): Promise<Record<string, Tensor<TensorData>>> {
   const { onProgress, ...runOptions } = options;
-  const total = Object.values(feeds)[0]!.dims[0]!;
-  const runChunk = (start: number, end: number) => {
-    const chunk: Record<string, Tensor<TensorData>> = {};
-    for (const [name, tensor] of Object.entries(feeds)) {
-      const part = samples(tensor, start, end);
-      chunk[name] = chunking.fixed && end - start < chunking.size ? filled(part, chunking.size) : part;
-    }
-    return session.run(chunk, runOptions);
-  };
+  const total = batchOf(feeds);
+  const runChunk = (start: number, end: number) =>
+    session.run(chunkOf(feeds, chunking, start, end), runOptions);
   if (total === chunking.size || (total < chunking.size && !chunking.fixed)) {
     const whole = await runChunk(0, total);
     onProgress?.({ done: total, total });

@@ -1,7 +1,6 @@
+import type { Lowering } from '@unitscope/autodiff';
 import type { Graph } from '@unitscope/onnx';
 import type { Tensor, TensorData } from '@unitscope/tensor';
-import { unknownName } from '@unitscope/tensor';
-import { OnnxruntimeNodeEngine } from './onnxruntime-node/engine.js';
 
 export type Tensors = Readonly<Record<string, Tensor<TensorData>>>;
 
@@ -23,12 +22,19 @@ export interface Engine {
   readonly name: string;
   /** What ran, for the record of a result: version by component. */
   readonly versions: Readonly<Record<string, string>>;
+  /** The forms of backward graphs it can run, the fastest first. */
+  readonly lowerings: readonly Lowering[];
   /**
    * Makes a graph ready to run. Throws `bad-file` or `unsupported` for a graph that cannot be run, `backend` where
    * the engine itself fails.
    */
   load(graph: Graph, options?: LoadOptions): Promise<Session>;
-  /** Waits for the run that is under way, then frees everything. Later calls throw `backend`. */
+  /**
+   * As `load`, but keeps the time of every node, in a file whose path begins with `prefix`. Absent from engines that
+   * cannot.
+   */
+  profile?(graph: Graph, prefix: string, options?: LoadOptions): Promise<ProfiledSession>;
+  /** Ends the run that is under way, or waits for it, then frees everything. Later calls throw `backend`. */
   close(): Promise<void>;
 }
 
@@ -36,26 +42,19 @@ export interface Session {
   /** What the session holds, in bytes, as near as it can be told: the encoded graph, weights included. */
   readonly bytes: number;
   /**
-   * One run. The caller's arrays are neither changed nor taken away; the results belong to the caller. Rejects with
-   * `bad-input`, `backend` or, at once when the signal fires, `aborted`; the session can be used afterwards.
+   * One run. The caller's arrays are neither changed nor taken away; the results belong to the caller, who may not be
+   * able to transfer them to another thread. Rejects with
+   * `bad-input`, `backend` or, at once when the signal fires, `aborted`; the session can be used afterwards. The feeds
+   * must stay as they are until then.
    */
   run(feeds: Tensors, options?: RunOptions): Promise<Record<string, Tensor<TensorData>>>;
   release(): Promise<void>;
 }
 
-const ENGINES: Readonly<Record<string, () => Engine>> = {
-  'onnxruntime-node': () => new OnnxruntimeNodeEngine(),
-};
-
-const PREFERRED = 'onnxruntime-node';
-
-/** What can be asked for as an engine. */
-export const engineNames: readonly string[] = ['auto', ...Object.keys(ENGINES)];
-
-/** The engine of that name; `auto` picks. Throws `wrong-use` for a name that is not one of `engineNames`. */
-export function openEngine(name = 'auto'): Engine {
-  const open = Object.hasOwn(ENGINES, name) ? ENGINES[name] : undefined;
-  if (open !== undefined) return open();
-  if (name === 'auto') return ENGINES[PREFERRED]!();
-  throw unknownName('engine', name, engineNames, 'wrong-use');
+export interface ProfiledSession extends Session {
+  /**
+   * Ends the profile and gives the path of its file, in Chrome's trace format: an event `<node>_kernel_time` for every
+   * time a node ran, its duration in microseconds.
+   */
+  endProfile(): Promise<string>;
 }

@@ -1,14 +1,14 @@
 export type { Progress } from './batches.js';
 export {
-  type Engine,
+  type EngineOptions,
+  type EngineStatus,
   engineNames,
-  type LoadOptions,
+  listEngines,
   openEngine,
-  type RunOptions,
-  type Session,
-  type Tensors,
-} from './engine.js';
+} from './choose-engine.js';
+export type { Engine, LoadOptions, ProfiledSession, RunOptions, Session, Tensors } from './engine.js';
 export type { Layer } from './layers.js';
+export { type LoweringName, loweringNames } from './lowering.js';
 export {
   type Activations,
   type EngineRecord,
@@ -16,10 +16,12 @@ export {
   type ModelOptions,
   type ModelRunOptions,
 } from './model.js';
+export type { PlanNode } from './plan.js';
 export {
   Pullback,
   type PullbackObjective,
   type PullbackOptions,
+  type PullbackProfile,
   type PullbackResult,
   type PullbackRunOptions,
 } from './pullback.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { gradient } from '@unitscope/autodiff';
+import { gradient, type Lowering } from '@unitscope/autodiff';
 import {
   cutGraph,
   type Dim,
@@ -15,14 +15,17 @@ import { sizeOf, type Tensor, type TensorData, throwIfAborted, UnitscopeError } 
 import { checkBatch, float32Of, type Progress } from './batches.js';
 import type { Engine } from './engine.js';
 import { findLayer, type Layer, layersOf } from './layers.js';
+import { blockOf, chooseLowering, type LoweringName, nameOfLowering } from './lowering.js';
 import { Pullback, type PullbackObjective, type PullbackOptions } from './pullback.js';
 import { Runner } from './runner.js';
 import type { Prepared } from './session-cache.js';
-import { shareEngine } from './shared-engine.js';
+import { type SharedEngine, shareEngine } from './shared-engine.js';
 
 export interface ModelOptions {
   /** An engine by name (see `engineNames`), or one of the caller's own. `auto` by default. */
   readonly engine?: string | Engine;
+  /** What backward graphs are made of (see `loweringNames`); the fastest the engine has by default. */
+  readonly lowering?: string;
   /** Threads of one run; as many as the machine has by default. */
   readonly threads?: number;
   /**
@@ -45,6 +48,12 @@ export interface EngineRecord {
   /** What runs. */
   readonly name: string;
   readonly versions: Readonly<Record<string, string>>;
+  /** Why `auto` did not choose the engine `native`; absent where it did, and where an engine was asked for by name. */
+  readonly reason?: string;
+  /** What backward graphs are made of. */
+  readonly lowering: LoweringName;
+  /** Channels of a block; only of the lowering `blocked`. */
+  readonly block?: number;
 }
 
 /** The activations of one batch, by the name each layer was asked for with. */
@@ -111,10 +120,11 @@ export class Model {
    * Reads a network from a file, from bytes, or takes a graph. Nothing is run yet.
    *
    * Throws `not-found` without a file, `bad-file` for what is no sound ONNX model, `unsupported` for a network that
-   * does not have exactly one input, of float32, `wrong-use` for an option that cannot be.
+   * does not have exactly one input, of float32, `wrong-use` for an option that cannot be, `backend` for the engine
+   * `native` asked for by name where it cannot be used.
    */
   static async load(source: string | Uint8Array | Graph, options: ModelOptions = {}): Promise<Model> {
-    const { threads, batchSize, engine = 'auto' } = options;
+    const { threads, batchSize, engine = 'auto', lowering = 'auto' } = options;
     requireCount('threads', threads, MAX_THREADS);
     requireCount('batchSize', batchSize);
     const path = typeof source === 'string' ? source : undefined;
@@ -129,19 +139,24 @@ export class Model {
     const dims = inputDimsOf(input, options.inputDims);
     const shapes = inferShapes(graph, { inputs: { [input.name]: dims } });
     const layers = layersOf(graph, shapes, input.name);
-    const shared = shareEngine(engine);
-    const runner = new Runner(shared, input, dims, { threads, label });
-    const requested = typeof engine === 'string' ? engine : engine.name;
-    const { name, versions } = shared.engine;
-    return new Model({
-      graph,
-      path,
-      shapes,
-      layers,
-      runner,
-      engine: { requested, name, versions },
-      batchSize,
-    });
+    const shared = await shareEngine(engine, { threads });
+    try {
+      const chosen = chooseLowering(lowering, shared.engine, shared.reason);
+      const runner = new Runner(shared, input, dims, { threads, label, lowering: chosen });
+      const requested = typeof engine === 'string' ? engine : engine.name;
+      return new Model({
+        graph,
+        path,
+        shapes,
+        layers,
+        runner,
+        engine: recordOf(requested, shared, chosen),
+        batchSize,
+      });
+    } catch (cause) {
+      await shared.release();
+      throw cause;
+    }
   }
 
   /** SHA-256 of the file, in hexadecimal; of what would be written, for a graph that comes from none. */
@@ -248,6 +263,19 @@ export class Model {
       before += batch.dims[0]!;
     }
   }
+}
+
+function recordOf(requested: string, { engine, reason }: SharedEngine, lowering: Lowering): EngineRecord {
+  const { name, versions } = engine;
+  const block = blockOf(lowering);
+  return {
+    requested,
+    name,
+    versions,
+    ...(reason === undefined ? {} : { reason }),
+    lowering: nameOfLowering(lowering),
+    ...(block === undefined ? {} : { block }),
+  };
 }
 
 function fullyConnectedBytes(graph: Graph): number {

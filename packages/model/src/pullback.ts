@@ -9,9 +9,11 @@ import {
 } from '@unitscope/autodiff';
 import { type Dim, type Graph, inferShapes, type Shapes } from '@unitscope/onnx';
 import { sameDims, type Tensor, type TensorData, UnitscopeError, unknownName } from '@unitscope/tensor';
-import { checkBatch, float32Of, type Progress } from './batches.js';
+import { checkBatch, chunkingFor, firstChunk, float32Of, type Progress } from './batches.js';
 import { findLayer, type Layer } from './layers.js';
+import { type PlanNode, planOf, readProfile, withTimes } from './plan.js';
 import type { Runner } from './runner.js';
+import type { PreparedPullback } from './session-cache.js';
 import { type PullbackTarget, resolveTargets } from './targets.js';
 
 /**
@@ -59,6 +61,15 @@ export interface PullbackResult {
   readonly notes: readonly string[];
 }
 
+export interface PullbackProfile {
+  /** Samples in the run whose times these are. */
+  readonly samples: number;
+  readonly nodes: readonly PlanNode[];
+}
+
+/** One that is not counted, in which memory is found, and five. */
+const PROFILED_RUNS = 6;
+
 const compositeNumbers = new WeakMap<Composite, number>();
 let composites = 0;
 
@@ -90,9 +101,7 @@ export class Pullback {
   readonly #wrt: string;
   readonly #outputs: ReadonlyMap<string, string>;
   readonly #key: string;
-  #ready:
-    | { readonly key: string; readonly compiled: CompiledPullback; readonly dims: readonly Dim[] }
-    | undefined;
+  #ready: ({ readonly key: string } & PreparedPullback) | undefined;
 
   constructor(
     source: PullbackSource,
@@ -117,6 +126,7 @@ export class Pullback {
       this.#composite.name,
       numberOf(this.#composite),
       [...this.#outputs.values()],
+      runner.lowering,
     ]);
     // A network of one input size is compiled now, so that what cannot be explained is said now.
     if (!runner.dims.slice(1).some((dim) => typeof dim === 'string')) this.#prepare(runner.dims);
@@ -162,7 +172,7 @@ export class Pullback {
     const count = batch.dims[0]!;
     const results = await runner.run(
       key,
-      { graph: compiled.graph, compiled },
+      { graph: compiled.graph, pullback: { compiled, dims } },
       { [runner.input.name]: batch, [compiled.targetInput]: this.#feed(target, dims, count) },
       { ...options, batchSize: this.#source.batchSize },
     );
@@ -178,25 +188,58 @@ export class Pullback {
     };
   }
 
-  #prepare(inputDims: readonly Dim[]): { key: string; compiled: CompiledPullback; dims: readonly Dim[] } {
+  /** How every node of the two passes is run. Throws as `compiled`. */
+  get nodes(): PlanNode[] {
+    return planOf(this.compiled);
+  }
+
+  /**
+   * The nodes with the time of each in one run, the median over several, of the first samples of the batch.
+   * Undefined where the engine keeps no times. Arguments and errors as of `run`.
+   */
+  async profile(
+    batch: Tensor,
+    target?: PullbackTarget | Tensor,
+    { signal }: PullbackRunOptions = {},
+  ): Promise<PullbackProfile | undefined> {
+    const { runner, batchSize } = this.#source;
+    runner.requireOpen();
+    await checkBatch(batch, runner.input, runner.dims);
+    const { compiled, dims } = this.#prepare([runner.dims[0]!, ...batch.dims.slice(1)]);
+    const seed = this.#feed(target, dims, batch.dims[0]!);
+    const feeds = firstChunk(
+      { [runner.input.name]: batch, [compiled.targetInput]: seed },
+      chunkingFor(runner.dims, batchSize),
+    );
+    const text = await runner.profile(compiled.graph, feeds, PROFILED_RUNS, signal);
+    if (text === undefined) return undefined;
+    return {
+      samples: feeds[runner.input.name]!.dims[0]!,
+      nodes: withTimes(compiled, planOf(compiled), readProfile(text), PROFILED_RUNS),
+    };
+  }
+
+  #prepare(inputDims: readonly Dim[]): { readonly key: string } & PreparedPullback {
     const key = `pullback ${this.#key} ${inputDims.join('x')}`;
     if (this.#ready?.key === key) return this.#ready;
+    const prepared = this.#source.runner.prepared(key)?.pullback ?? this.#compile(inputDims);
+    this.#ready = { key, ...prepared };
+    return this.#ready;
+  }
+
+  #compile(inputDims: readonly Dim[]): PreparedPullback {
     const { graph, runner } = this.#source;
     const inputs = { [runner.input.name]: inputDims };
-    const compiled =
-      runner.prepared(key)?.compiled ??
-      compile(graph, {
-        objective: this.#objective,
-        wrt: [this.#wrt],
-        composite: this.#composite,
-        outputs: [...new Set(this.#outputs.values())],
-        softmax: this.#softmax,
-        lowering: 'portable',
-        inputDims: inputs,
-      });
-    const dims = dimsOf(inferShapes(graph, { inputs }), this.#objective.value);
-    this.#ready = { key, compiled, dims };
-    return this.#ready;
+    const compiled = compile(graph, {
+      objective: this.#objective,
+      wrt: [this.#wrt],
+      composite: this.#composite,
+      outputs: [...new Set(this.#outputs.values())],
+      softmax: this.#softmax,
+      lowering: runner.lowering,
+      inputDims: inputs,
+    });
+    return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), this.#objective.value) };
   }
 
   #feed(

@@ -1,13 +1,19 @@
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Lowering } from '@unitscope/autodiff';
 import type { Dim, Graph, ValueInfo } from '@unitscope/onnx';
 import { type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
 import { chunkingFor, type Progress, runInChunks } from './batches.js';
-import type { RunOptions, Tensors } from './engine.js';
+import type { LoadOptions, RunOptions, Tensors } from './engine.js';
 import type { Prepared } from './session-cache.js';
 import type { SharedEngine } from './shared-engine.js';
 
 export interface RunnerOptions {
   readonly threads: number | undefined;
   readonly label: string;
+  /** Of the backward graphs. */
+  readonly lowering: Lowering;
 }
 
 export interface BatchOptions extends RunOptions {
@@ -31,8 +37,17 @@ export class Runner {
     this.#options = options;
   }
 
+  get #loadOptions(): LoadOptions {
+    const { threads, label } = this.#options;
+    return threads === undefined ? { label } : { label, threads };
+  }
+
   get label(): string {
     return this.#options.label;
+  }
+
+  get lowering(): Lowering {
+    return this.#options.lowering;
   }
 
   /** What the session of that key was made of, while it is kept. */
@@ -49,9 +64,8 @@ export class Runner {
   ): Promise<Record<string, Tensor<TensorData>>> {
     this.requireOpen();
     const { engine, sessions } = this.#shared;
-    const { threads, label } = this.#options;
     const { batchSize, ...rest } = options;
-    const load = (graph: Graph) => engine.load(graph, threads === undefined ? { label } : { label, threads });
+    const load = (graph: Graph) => engine.load(graph, this.#loadOptions);
     return sessions.use(
       this,
       key,
@@ -60,6 +74,33 @@ export class Runner {
       (session) => runInChunks(session, feeds, chunkingFor(this.dims, batchSize), rest),
       options.signal,
     );
+  }
+
+  /**
+   * Runs one chunk of the feeds `runs` times on a session of its own and gives the file of its profile, as text;
+   * undefined where the engine keeps no profiles.
+   */
+  async profile(
+    graph: Graph,
+    feeds: Tensors,
+    runs: number,
+    signal: AbortSignal | undefined,
+  ): Promise<string | undefined> {
+    this.requireOpen();
+    const { engine } = this.#shared;
+    if (engine.profile === undefined) return undefined;
+    const folder = await mkdtemp(join(tmpdir(), 'unitscope-'));
+    try {
+      const session = await engine.profile(graph, join(folder, 'profile'), this.#loadOptions);
+      try {
+        for (let i = 0; i < runs; i++) await session.run(feeds, { signal });
+        return await readFile(await session.endProfile(), 'utf8');
+      } finally {
+        await session.release();
+      }
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
   }
 
   requireOpen(): void {

@@ -1,12 +1,18 @@
 import type { CompiledPullback } from '@unitscope/autodiff';
-import type { Graph } from '@unitscope/onnx';
+import type { Dim, Graph } from '@unitscope/onnx';
 import { abortedError, throwIfAborted } from '@unitscope/tensor';
 import type { Session } from './engine.js';
 
-/** What a session is made of; `compiled` says how the graph came about where it is a pullback. */
+/** What a session is made of; `pullback` says how the graph came about where it is one. */
 export interface Prepared {
   readonly graph: Graph;
-  readonly compiled?: CompiledPullback;
+  readonly pullback?: PreparedPullback;
+}
+
+export interface PreparedPullback {
+  readonly compiled: CompiledPullback;
+  /** Of the value explained. */
+  readonly dims: readonly Dim[];
 }
 
 export interface CacheBounds {

@@ -1,11 +1,14 @@
 import { totalmem } from 'node:os';
-import { type Engine, openEngine } from './engine.js';
+import { chooseEngine, type EngineOptions } from './choose-engine.js';
+import type { Engine } from './engine.js';
 import { SessionCache } from './session-cache.js';
 
 /** An engine and the sessions kept on it. */
 export interface SharedEngine {
   readonly engine: Engine;
   readonly sessions: SessionCache;
+  /** Why `auto` did not choose `native`. */
+  readonly reason: string | undefined;
   /** One user has done; the last one closes the engine, unless it is somebody else's. */
   release(): Promise<void>;
 }
@@ -22,28 +25,30 @@ const byName = new Map<string, Shared>();
 const given = new WeakMap<Engine, SessionCache>();
 
 /**
- * The engine all models of this process that ask for the same name share, so that their sessions share its thread and
- * one bound; or, for an engine of the caller's own, that engine, which the caller closes.
+ * The engine all models of this process that come to run on the same one share, so that their sessions share its
+ * threads and one bound; or, for an engine of the caller's own, that engine, which the caller closes. Throws as
+ * `chooseEngine`.
  */
-export function shareEngine(choice: string | Engine): SharedEngine {
+export async function shareEngine(
+  choice: string | Engine,
+  options: EngineOptions = {},
+): Promise<SharedEngine> {
   if (typeof choice !== 'string') {
     const sessions = given.get(choice) ?? boundedCache();
     given.set(choice, sessions);
-    return { engine: choice, sessions, release: async () => {} };
+    return { engine: choice, sessions, reason: undefined, release: async () => {} };
   }
-  let shared = byName.get(choice);
-  if (shared === undefined) {
-    shared = { engine: openEngine(choice), sessions: boundedCache(), users: 0 };
-    byName.set(choice, shared);
-  }
-  const mine = shared;
+  const { name, reason, open } = await chooseEngine(choice, options);
+  const mine = byName.get(name) ?? { engine: open(), sessions: boundedCache(), users: 0 };
+  byName.set(name, mine);
   mine.users++;
   return {
     engine: mine.engine,
     sessions: mine.sessions,
+    reason,
     release: async () => {
       if (--mine.users > 0) return;
-      byName.delete(choice);
+      byName.delete(name);
       await mine.engine.close();
     },
   };

@@ -2,6 +2,7 @@ import { Model, openEngine } from '@unitscope/model';
 import { emptyGraph, evaluate, type Graph, GraphBuilder, writeModel } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { afterEach, describe, expect, it } from 'vitest';
+import { ENGINES } from './support/engines.js';
 import { shiftNetwork, slowNetwork, tinyNetwork } from './support/networks.js';
 
 const open: Model[] = [];
@@ -47,7 +48,8 @@ describe('Model.load', () => {
       offset: [-1, -1],
       centre: [2.5, 2.5],
     });
-    expect(model.engine).toMatchObject({ requested: 'auto', name: 'onnxruntime-node' });
+    expect(model.engine).toMatchObject({ requested: 'auto', name: ENGINES[0] });
+    expect(model.engine).not.toHaveProperty('reason');
     expect(model.sha256).toMatch(/^[0-9a-f]{64}$/);
   });
 
@@ -134,6 +136,12 @@ describe('Model.load', () => {
   it('says which option or file is wrong', async () => {
     const graph = tinyNetwork();
     await expect(load(graph, { engine: 'onxruntime-node' })).rejects.toMatchObject({ code: 'wrong-use' });
+    await expect(load(graph, { lowering: 'blockd' })).rejects.toThrow('did you mean "blocked"?');
+    await expect(load(graph, { engine: 'onnxruntime-node', lowering: 'native' })).rejects.toMatchObject({
+      code: 'wrong-use',
+      message: 'the engine onnxruntime-node has no lowering "native" here, it has portable',
+      alternatives: ['auto', 'portable'],
+    });
     await expect(load(graph, { threads: 0 })).rejects.toThrow('threads must be a positive integer, got 0');
     await expect(load(graph, { batchSize: 1.5 })).rejects.toThrow(
       'batchSize must be a positive integer, got 1.5',
@@ -241,7 +249,7 @@ describe('Model.run', () => {
   });
 
   it('runs on an engine of the caller, which stays open', async () => {
-    const engine = openEngine('onnxruntime-node');
+    const engine = await openEngine('onnxruntime-node');
     const x: Tensor = { dims: [1, 1, 2, 2], data: new Float32Array(4) };
     for (const bias of [1, 2]) {
       const model = await Model.load(shiftNetwork(bias), { engine });

@@ -2,6 +2,7 @@ import { deconvolution, gradient, guidedBackprop } from '@unitscope/autodiff';
 import { Model } from '@unitscope/model';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
+import { CONFIGURATIONS } from './support/engines.js';
 import { golden } from './support/goldens.js';
 import { sharedFile } from './support/networks.js';
 
@@ -63,84 +64,95 @@ const NETWORKS = [
 for (const { file, layers, last, dims, size, stride, offset } of NETWORKS) {
   const path = sharedFile(`data/models/${file}.onnx`);
   describe.skipIf(path === undefined)(file, () => {
-    it('shows its layers, runs, and is explained', async () => {
-      const model = await Model.load(path!);
-      expect(model.layers.length).toBe(layers);
-      expect(model.layers.every((layer) => layer.dims?.[0] === 'N')).toBe(true);
-      const conv = model.layer('last-conv');
-      expect(conv.name).toContain(last);
-      expect(conv.dims).toEqual(['N', ...dims]);
-      expect(conv.receptiveField).toMatchObject({
-        size: [size, size],
-        stride: [stride, stride],
-        offset: [offset, offset],
-      });
+    it.each(CONFIGURATIONS)(
+      'shows its layers, runs, and is explained (%j)',
+      async (configuration) => {
+        const model = await Model.load(path!, configuration);
+        expect(model.layers.length).toBe(layers);
+        expect(model.layers.every((layer) => layer.dims?.[0] === 'N')).toBe(true);
+        const conv = model.layer('last-conv');
+        expect(conv.name).toContain(last);
+        expect(conv.dims).toEqual(['N', ...dims]);
+        expect(conv.receptiveField).toMatchObject({
+          size: [size, size],
+          stride: [stride, stride],
+          offset: [offset, offset],
+        });
 
-      const batch = new Random(1).normalTensor([2, ...model.input.dims!.slice(1).map(Number)]);
-      const some = model.layers.filter((_, i) => i % 8 === 0);
-      const activations = await model.activations(
-        some.map((layer) => layer.name),
-        batch,
-      );
-      for (const layer of some) {
-        expect(activations.get(layer.name)!.dims).toEqual([2, ...layer.dims!.slice(1)]);
-      }
-      const outputs = await model.run(batch);
-      expect(Object.keys(outputs)).toEqual(['logits', 'prob']);
-      const { signal, target, score } = await (await model.pullback({ kind: 'class' })).run(batch);
-      expect(signal.dims).toEqual(batch.dims);
-      const logits = outputs.logits!.data;
-      target!.forEach((chosen, i) => {
-        const row = Array.from(logits, Number).slice((i * logits.length) / 2, ((i + 1) * logits.length) / 2);
-        expect(chosen).toBe(row.indexOf(Math.max(...row)));
-        expect(Math.abs(score!.data[i]! - row[chosen]!)).toBeLessThan(1e-4 * Math.abs(row[chosen]!));
-      });
-      await model.close();
-    }, 60_000);
+        const batch = new Random(1).normalTensor([2, ...model.input.dims!.slice(1).map(Number)]);
+        const some = model.layers.filter((_, i) => i % 8 === 0);
+        const activations = await model.activations(
+          some.map((layer) => layer.name),
+          batch,
+        );
+        for (const layer of some) {
+          expect(activations.get(layer.name)!.dims).toEqual([2, ...layer.dims!.slice(1)]);
+        }
+        const outputs = await model.run(batch);
+        expect(Object.keys(outputs)).toEqual(['logits', 'prob']);
+        const { signal, target, score } = await (await model.pullback({ kind: 'class' })).run(batch);
+        expect(signal.dims).toEqual(batch.dims);
+        const logits = outputs.logits!.data;
+        target!.forEach((chosen, i) => {
+          const row = Array.from(logits, Number).slice(
+            (i * logits.length) / 2,
+            ((i + 1) * logits.length) / 2,
+          );
+          expect(chosen).toBe(row.indexOf(Math.max(...row)));
+          expect(Math.abs(score!.data[i]! - row[chosen]!)).toBeLessThan(1e-4 * Math.abs(row[chosen]!));
+        });
+        await model.close();
+      },
+      60_000,
+    );
   });
 }
 
 for (const name of ['mini_alexnet', 'mini_vgg11', 'mini_resnet18']) {
   const goldens = golden(name);
   describe.skipIf(goldens === undefined)(`goldens of ${name}`, () => {
-    it('agree, for the class, the layer and the unit', async () => {
-      const { manifest, modelFile } = goldens!;
-      const model = await Model.load(modelFile);
-      const input = goldens!.tensor('input');
-      const tap = manifest.tap_onnx_tensor;
-      const [channel, row, column] = manifest.neuron;
-      const unit = { kind: 'unit', layer: tap, position: 'given' } as const;
-      const place = { channel, position: [row, column] } as const;
-      const ofClass = manifest.target_class;
-      const cases = {
-        gradient: await (await model.pullback({ kind: 'class' })).run(input, ofClass),
-        guided_backprop: await (await model.pullback({ kind: 'class' }, { composite: guidedBackprop })).run(
-          input,
-        ),
-        deconvolution: await (await model.pullback({ kind: 'class' }, { composite: deconvolution })).run(
-          input,
-        ),
-        gradient_softmax_prob: await (await model.pullback({ kind: 'class', score: 'probability' })).run(
-          input,
-        ),
-        layer_gradient_cam: await (
-          await model.pullback({ kind: 'class' }, { wrt: manifest.cam_onnx_tensor })
-        ).run(input),
-        neuron_gradient: await (await model.pullback(unit, { composite: gradient })).run(input, place),
-        neuron_guided_backprop: await (await model.pullback(unit, { composite: guidedBackprop })).run(
-          input,
-          place,
-        ),
-      };
-      expect(cases.guided_backprop.target).toEqual([ofClass]);
-      const strongest = await (await model.pullback({ kind: 'unit', layer: tap })).run(input, channel);
-      expect(strongest.position).toEqual([[row, column]]);
-      for (const [tensor, { signal }] of Object.entries(cases)) {
-        const { l2, worst } = distance(signal, goldens!.tensor(tensor));
-        expect(l2, tensor).toBeLessThan(1e-3);
-        expect(worst, tensor).toBeLessThan(1e-4);
-      }
-      await model.close();
-    }, 60_000);
+    it.each(CONFIGURATIONS)(
+      'agree, for the class, the layer and the unit (%j)',
+      async (configuration) => {
+        const { manifest, modelFile } = goldens!;
+        const model = await Model.load(modelFile, configuration);
+        const input = goldens!.tensor('input');
+        const tap = manifest.tap_onnx_tensor;
+        const [channel, row, column] = manifest.neuron;
+        const unit = { kind: 'unit', layer: tap, position: 'given' } as const;
+        const place = { channel, position: [row, column] } as const;
+        const ofClass = manifest.target_class;
+        const cases = {
+          gradient: await (await model.pullback({ kind: 'class' })).run(input, ofClass),
+          guided_backprop: await (await model.pullback({ kind: 'class' }, { composite: guidedBackprop })).run(
+            input,
+          ),
+          deconvolution: await (await model.pullback({ kind: 'class' }, { composite: deconvolution })).run(
+            input,
+          ),
+          gradient_softmax_prob: await (await model.pullback({ kind: 'class', score: 'probability' })).run(
+            input,
+          ),
+          layer_gradient_cam: await (
+            await model.pullback({ kind: 'class' }, { wrt: manifest.cam_onnx_tensor })
+          ).run(input),
+          neuron_gradient: await (await model.pullback(unit, { composite: gradient })).run(input, place),
+          neuron_guided_backprop: await (await model.pullback(unit, { composite: guidedBackprop })).run(
+            input,
+            place,
+          ),
+        };
+        expect(cases.guided_backprop.target).toEqual([ofClass]);
+        const strongest = await (await model.pullback({ kind: 'unit', layer: tap })).run(input, channel);
+        expect(strongest.position).toEqual([[row, column]]);
+        for (const [tensor, { signal }] of Object.entries(cases)) {
+          const { l2, worst } = distance(signal, goldens!.tensor(tensor));
+          expect(l2, tensor).toBeLessThan(1e-3);
+          expect(worst, tensor).toBeLessThan(1e-4);
+        }
+        await model.close();
+      },
+      60_000,
+    );
   });
 }

@@ -50,6 +50,8 @@ export function reasonOf(cause: unknown): string {
     ENOTDIR: 'a part of the path is a file',
     EROFS: 'the file system is read-only',
     ENOSPC: 'the disk is full',
+    EDQUOT: 'the quota of the disk is used up',
+    EFBIG: 'it is larger than files may be here',
   };
   return (typeof code === 'string' ? known[code] : undefined) ?? cause.message;
 }

@@ -62,6 +62,14 @@ describe('tensor', () => {
       ),
     );
   });
+
+  it('is not misled by the largest values, nor by infinities of opposite sign', () => {
+    for (const array of [Float32Array, Float64Array]) {
+      const largest = array === Float32Array ? 3.4028234663852886e38 : Number.MAX_VALUE;
+      expect(indexOfNonFinite(array.from({ length: 11 }, () => largest))).toBe(-1);
+      expect(indexOfNonFinite(array.of(1, 2, 1 / 0, -1 / 0, 3))).toBe(2);
+    }
+  });
 });
 
 describe('errors', () => {

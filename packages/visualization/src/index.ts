@@ -14,6 +14,8 @@ export {
   explain,
   type MapForm,
   type Method,
+  profileExplanation,
+  pullbackOf,
   type UnitOfLayer,
 } from './methods/explain.js';
 export { gradient, inputTimesGradient, saliencyMap } from './methods/gradient.js';

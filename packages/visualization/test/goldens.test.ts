@@ -10,14 +10,21 @@ import {
   inputTimesGradient,
   saliencyMap,
 } from '../src/index.js';
+import { CONFIGURATIONS } from './support/engines.js';
 import { Golden, goldensAreThere } from './support/goldens.js';
+
+/** Every network on every engine with every lowering. */
+const configured = (names: readonly string[]) =>
+  names.flatMap((name) => CONFIGURATIONS.map((configuration) => ({ name, ...configuration })));
 
 const there = goldensAreThere();
 const rectifying = { guided_backprop: guidedBackprop, deconvolution };
 
-describe.skipIf(!there).each(['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mobilenet_v2_035', 'opzoo'])(
-  '%s',
-  (name) => {
+const NAMES = ['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mobilenet_v2_035', 'opzoo'];
+
+describe.skipIf(!there).each(configured(NAMES))(
+  '$name on $engine, lowering $lowering',
+  ({ name, engine, lowering }) => {
     let golden: Golden;
     let model: Model;
     const mobile = name.startsWith('mobilenet');
@@ -25,7 +32,7 @@ describe.skipIf(!there).each(['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mo
 
     beforeAll(async () => {
       golden = new Golden(name);
-      model = await Model.load(golden.model);
+      model = await Model.load(golden.model, { engine, lowering });
     });
     afterAll(() => model.close());
 
@@ -115,20 +122,25 @@ describe.skipIf(!there).each(['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mo
   },
 );
 
-describe.skipIf(!there).each(['trained_resnet20_cifar', 'trained_squeezenet10'])('%s', (name) => {
-  let golden: Golden;
-  let model: Model;
-  beforeAll(async () => {
-    golden = new Golden(name);
-    model = await Model.load(golden.model);
-  });
-  afterAll(() => model.close());
+const TRAINED = ['trained_resnet20_cifar', 'trained_squeezenet10'];
 
-  const methods = { gradient, guided_backprop: guidedBackprop, deconvolution };
-  it.each(Object.entries(methods))('%s of every photo', async (tensor, method) => {
-    for (const j of golden.manifest.images!.keys()) {
-      const { map } = await method(model, golden.input(`img${j}.input`));
-      golden.expectEqual(map, `img${j}.${tensor}`, 1e-3);
-    }
-  });
-});
+describe.skipIf(!there).each(configured(TRAINED))(
+  '$name on $engine, lowering $lowering',
+  ({ name, engine, lowering }) => {
+    let golden: Golden;
+    let model: Model;
+    beforeAll(async () => {
+      golden = new Golden(name);
+      model = await Model.load(golden.model, { engine, lowering });
+    });
+    afterAll(() => model.close());
+
+    const methods = { gradient, guided_backprop: guidedBackprop, deconvolution };
+    it.each(Object.entries(methods))('%s of every photo', async (tensor, method) => {
+      for (const j of golden.manifest.images!.keys()) {
+        const { map } = await method(model, golden.input(`img${j}.input`));
+        golden.expectEqual(map, `img${j}.${tensor}`, 1e-3);
+      }
+    });
+  },
+);

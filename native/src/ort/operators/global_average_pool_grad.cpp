@@ -11,18 +11,14 @@ class GlobalAveragePoolGrad : public OperatorKernel {
   void compute(const Computation& computation) const override {
     const TensorView dy = computation.input(0);
     const TensorView x = computation.input(1);
-    if (x.dims.size() < 2) throw Failure("x " + text_of(x.dims) + " must have two axes or more", kInvalidArgument);
+    if (x.dims.size() < 2) refuse("x " + text_of(x.dims) + " must have two axes or more");
     Dims expected(x.dims.size(), 1);
     expected[0] = x.dims[0];
     expected[1] = x.dims[1];
     if (dy.dims != expected) {
-      throw Failure("dy is " + text_of(dy.dims) + ", the average of x " + text_of(x.dims) + " is " + text_of(expected),
-                    kInvalidArgument);
+      refuse("dy is " + text_of(dy.dims) + ", the average of x " + text_of(x.dims) + " is " + text_of(expected));
     }
-    if (x.dims[1] % block_ != 0) {
-      throw Failure("the channels of x " + text_of(x.dims) + " must be a multiple of the block " + std::to_string(block_),
-                    kInvalidArgument);
-    }
+    require_blocks("x", x.dims, block_);
     const std::int64_t cells = element_count(Dims(x.dims.begin() + 2, x.dims.end()));
     const SpreadSignal work{mask_, cells, block_, x.data, dy.data, computation.output(0, x.dims)};
     if (work.dx == nullptr) return;

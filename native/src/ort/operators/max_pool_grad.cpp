@@ -16,7 +16,7 @@ class MaxPoolGrad : public OperatorKernel {
     const TensorView x = computation.input(0);
     const TensorView y = computation.input(1);
     const TensorView dy = computation.input(2);
-    if (y.dims != dy.dims) throw Failure("dy is " + text_of(dy.dims) + ", not " + text_of(y.dims) + " as y", kInvalidArgument);
+    require_same_dims(dy, y);
     const us_pool2d_params params = pool_.params(x.dims, y.dims, block_);
     float* const dx = computation.output(0, x.dims);
     if (dx == nullptr) return;

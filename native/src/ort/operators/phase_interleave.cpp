@@ -14,7 +14,7 @@ class PhaseInterleave : public OperatorKernel {
         block_(node.block()),
         mask_(node.mask(false)),
         masked_(node.integer("masked").value_or(0) != 0) {
-    if (strides_[0] > kMostPhases / strides_[1]) node.fail("the strides " + text_of(strides_) + " make too many phases");
+    if (strides_[0] > kMostPhases / strides_[1]) node.fail("strides " + text_of(strides_) + " make too many phases");
     const std::int64_t phases = strides_[0] * strides_[1];
     Dims all;
     for (std::int64_t phase = 0; phase < phases; ++phase) all.push_back(phase);
@@ -22,13 +22,15 @@ class PhaseInterleave : public OperatorKernel {
     std::vector<bool> seen(static_cast<std::size_t>(phases));
     for (const std::int64_t phase : present_) {
       if (phase < 0 || phase >= phases || seen[static_cast<std::size_t>(phase)]) {
-        node.fail("present " + text_of(present_) + " must name each of the " + std::to_string(phases) + " phases at most once");
+        const std::string each = "each of the " + std::to_string(phases) + " phases at most once";
+        node.fail("present " + text_of(present_) + " must name " + each);
       }
       seen[static_cast<std::size_t>(phase)] = true;
     }
     const std::size_t inputs = present_.size() + (masked_ ? 1 : 0);
     if (node.input_count() != inputs) {
-      node.fail("there are " + std::to_string(node.input_count()) + " inputs; present and masked stand for " + std::to_string(inputs));
+      const std::string expected = "present and masked stand for " + std::to_string(inputs);
+      node.fail("there are " + std::to_string(node.input_count()) + " inputs; " + expected);
     }
     const bool reads_output = mask_.rule == US_SIGNAL_RULE_GRADIENT || mask_.rule == US_SIGNAL_RULE_GUIDED;
     if (reads_output && !masked_) node.fail("the rule needs y: set masked to 1 and give y as the last input");
@@ -40,29 +42,21 @@ class PhaseInterleave : public OperatorKernel {
     for (std::size_t i = 0; i < present_.size(); ++i) {
       const TensorView phase = computation.input(i);
       const std::string name = "phase " + std::to_string(present_[i]);
-      if (phase.dims.size() != 4) throw Failure(name + " " + text_of(phase.dims) + " must have 4 axes", kInvalidArgument);
+      if (phase.dims.size() != 4) refuse(name + " " + text_of(phase.dims) + " must have 4 axes");
       if (dims.empty()) dims = {phase.dims[0], phase.dims[1], sizes_[0], sizes_[1]};
       const Dims expected{dims[0], dims[1], cells(0, present_[i] / strides_[1]), cells(1, present_[i] % strides_[1])};
-      if (phase.dims != expected) {
-        throw Failure(name + " is " + text_of(phase.dims) + ", it must be " + text_of(expected), kInvalidArgument);
-      }
+      if (phase.dims != expected) refuse(name + " is " + text_of(phase.dims) + ", it must be " + text_of(expected));
       phases[static_cast<std::size_t>(present_[i])] = phase.data;
     }
     const float* y = nullptr;
     if (masked_) {
       const TensorView output = computation.input(present_.size());
-      if (dims.empty()) dims = output.dims;
-      if (output.dims != dims || dims.size() != 4 || dims[2] != sizes_[0] || dims[3] != sizes_[1]) {
-        throw Failure("y " + text_of(output.dims) + " must have the shape of dx" +
-                          (dims.empty() ? "" : ", [N, C, " + std::to_string(sizes_[0]) + ", " + std::to_string(sizes_[1]) + "]"),
-                      kInvalidArgument);
-      }
+      if (output.dims.size() != 4) refuse("y " + text_of(output.dims) + " must have 4 axes");
+      if (dims.empty()) dims = {output.dims[0], output.dims[1], sizes_[0], sizes_[1]};
+      if (output.dims != dims) refuse("y is " + text_of(output.dims) + ", not " + text_of(dims) + " as dx");
       y = output.data;
     }
-    if (dims[1] % block_ != 0) {
-      throw Failure("the channels of dx " + text_of(dims) + " must be a multiple of the block " + std::to_string(block_),
-                    kInvalidArgument);
-    }
+    require_blocks("dx", dims, block_);
     const InterleavedPhases work{mask_,  sizes_[0],     sizes_[1], {strides_[0], strides_[1]},
                                  block_, phases.data(), y,         computation.output(0, dims)};
     if (work.dx == nullptr || element_count(dims) == 0) return;
@@ -75,7 +69,7 @@ class PhaseInterleave : public OperatorKernel {
 
  private:
   static Dims pair(const OperatorNode& node, const char* name) {
-    const Dims values = node.required_integers(name);
+    Dims values = node.required_integers(name);
     if (values.size() != 2 || values[0] < 1 || values[1] < 1) {
       node.fail(std::string("the attribute ") + name + " must be two numbers above 0, it is " + text_of(values));
     }

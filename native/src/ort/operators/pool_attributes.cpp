@@ -2,6 +2,8 @@
 
 #include <limits>
 
+#include "ort/computation.hpp"
+
 namespace us::ort {
 namespace {
 
@@ -12,15 +14,18 @@ void read_sizes(const OperatorNode& node, const char* name, const Dims& values, 
                 std::int32_t (&into)[2]) {
   for (std::size_t axis = 0; axis < axes; ++axis) {
     const std::int64_t value = values[offset + axis];
-    if (value < 0 || value > kLargest) node.fail(std::string("the attribute ") + name + " is out of range: " + text_of(values));
+    if (value < 0 || value > kLargest) {
+      node.fail(std::string("the attribute ") + name + " is out of range: " + text_of(values));
+    }
     into[2 - axes + axis] = static_cast<std::int32_t>(value);
   }
 }
 
 Dims sizes_or(const OperatorNode& node, const char* name, std::size_t count, std::int64_t otherwise) {
-  const Dims values = node.integers(name).value_or(Dims(count, otherwise));
+  Dims values = node.integers(name).value_or(Dims(count, otherwise));
   if (values.size() != count) {
-    node.fail(std::string("the attribute ") + name + " must have " + std::to_string(count) + " numbers, it is " + text_of(values));
+    const std::string expected = " must have " + std::to_string(count) + " numbers, it is ";
+    node.fail(std::string("the attribute ") + name + expected + text_of(values));
   }
   return values;
 }
@@ -46,22 +51,21 @@ PoolAttributes::PoolAttributes(const OperatorNode& node) {
 }
 
 us_pool2d_params PoolAttributes::params(const Dims& x, const Dims& y, std::int64_t channels) const {
-  const auto wrong = [](const std::string& message) { throw Failure(message, kInvalidArgument); };
   if (x.size() != axes_ + 2) {
-    wrong("x " + text_of(x) + " must have " + std::to_string(axes_ + 2) + " axes for this kernel_shape");
+    refuse("x " + text_of(x) + " must have " + std::to_string(axes_ + 2) + " axes for this kernel_shape");
   }
-  if (x[1] % channels != 0) wrong("the channels of x " + text_of(x) + " must be a multiple of the block " + std::to_string(channels));
+  require_blocks("x", x, channels);
   us_pool2d_params params = params_;
   params.planes = x[0] * (x[1] / channels);
   const std::int64_t height = axes_ == 2 ? x[2] : 1;
   const std::int64_t width = x.back();
-  if (height > kLargest || width > kLargest) wrong("x " + text_of(x) + " is too large");
+  if (height > kLargest || width > kLargest) refuse("x " + text_of(x) + " is too large");
   params.height = static_cast<std::int32_t>(height);
   params.width = static_cast<std::int32_t>(width);
-  if (us_pool2d_output_size(&params, ceil_mode_) != US_OK) wrong("x " + text_of(x) + ": " + us_last_error_message());
+  if (us_pool2d_output_size(&params, ceil_mode_) != US_OK) refuse("x " + text_of(x) + ": " + us_last_error_message());
   Dims expected{x[0], x[1], params.out_width};
   if (axes_ == 2) expected.insert(expected.begin() + 2, params.out_height);
-  if (y != expected) wrong("y is " + text_of(y) + ", the pooling of x " + text_of(x) + " is " + text_of(expected));
+  if (y != expected) refuse("y is " + text_of(y) + ", the pooling of x " + text_of(x) + " is " + text_of(expected));
   return params;
 }
 

@@ -11,7 +11,7 @@ class ReluGrad : public OperatorKernel {
   void compute(const Computation& computation) const override {
     const TensorView y = computation.input(0);
     const TensorView dy = computation.input(1);
-    if (y.dims != dy.dims) throw Failure("dy is " + text_of(dy.dims) + ", not " + text_of(y.dims) + " as y", kInvalidArgument);
+    require_same_dims(dy, y);
     const MaskedSignal work{mask_, y.data, dy.data, computation.output(0, dy.dims)};
     if (work.dx == nullptr) return;
     const auto& kernels = signal_kernels();

@@ -12,7 +12,8 @@ class SplitReluGrad : public OperatorKernel {
     const auto ceilings = node.reals("ceilings");
     const auto count_as_split = [&](const char* name, std::size_t count) {
       if (count == split_.size()) return;
-      node.fail("there are " + std::to_string(count) + " " + name + " for a split into " + std::to_string(split_.size()) + " parts");
+      const std::string parts = " for a split into " + std::to_string(split_.size()) + " parts";
+      node.fail("there are " + std::to_string(count) + " " + name + parts);
     };
     count_as_split("outputs", node.output_count());
     count_as_split("rules", rules->size());
@@ -20,17 +21,17 @@ class SplitReluGrad : public OperatorKernel {
     for (std::size_t part = 0; part < split_.size(); ++part) {
       if (split_[part] < 0) node.fail("the split " + text_of(split_) + " must not have parts below 0");
       channels_ += split_[part];
-      masks_.push_back(node.mask((*rules)[part], ceilings.has_value() ? std::optional((*ceilings)[part]) : std::nullopt));
+      const auto ceiling = ceilings.has_value() ? std::optional((*ceilings)[part]) : std::nullopt;
+      masks_.push_back(node.mask((*rules)[part], ceiling));
     }
   }
 
   void compute(const Computation& computation) const override {
     const TensorView dy = computation.input(0);
     const TensorView y = computation.input(1);
-    if (y.dims != dy.dims) throw Failure("dy is " + text_of(dy.dims) + ", not " + text_of(y.dims) + " as y", kInvalidArgument);
+    require_same_dims(dy, y);
     if (dy.dims.size() < 2 || dy.dims[1] != channels_) {
-      throw Failure("dy " + text_of(dy.dims) + " must have the " + std::to_string(channels_) + " channels of the split",
-                    kInvalidArgument);
+      refuse("dy " + text_of(dy.dims) + " must have the " + std::to_string(channels_) + " channels of the split");
     }
     const std::int64_t cells = element_count(Dims(dy.dims.begin() + 2, dy.dims.end()));
     std::vector<SignalPart> parts;

@@ -1,5 +1,6 @@
 import { intAttribute, intsAttribute } from '@unitscope/onnx';
 import type { LoweringContext, NativeOperator } from '../native-operator.js';
+import { emitRectified, rectifierOf } from './relu-grad.js';
 
 /** The largest finite float32: minus this loses to every cell, and times a normal difference it is at least 1. */
 const LARGEST = 3.4028234663852886e38;
@@ -10,15 +11,21 @@ const LARGEST = 3.4028234663852886e38;
  *
  * - ints attributes `kernel_shape`, `strides`, `dilations`, `pads` (all beginnings, then all ends), int attribute
  *   `ceil_mode`: those of the MaxPool, every one present, `auto_pad` turned into pads.
+ * - string attribute `rule`, `none` by default, and float attribute `ceiling`: those of ReluGrad for a rectifier whose
+ *   output is x; what comes out is then the signal at that rectifier's input
  *
  * The lowering differs from this definition where x is not finite (the result is then NaN or goes elsewhere), and where
  * cells of a window differ by less than 2.94e-39 (they may share the signal).
  */
 export const maxPoolGrad = {
   operator: 'MaxPoolGrad',
+  shape: (context) => [{ type: context.type(2), dims: context.dims(0) }],
   lower: (context) => {
+    const { node } = context;
+    const rectifier = rectifierOf(node);
     const pooling = poolingOf(context);
-    return [pooling === undefined ? emitScatter(context) : emitRouting(context, pooling)];
+    const signal = pooling === undefined ? emitScatter(context) : emitRouting(context, pooling);
+    return [rectifier === undefined ? signal : emitRectified(context, rectifier, node.inputs[0]!, signal)];
   },
 } satisfies NativeOperator;
 

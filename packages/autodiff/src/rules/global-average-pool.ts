@@ -1,3 +1,5 @@
+import { UNITSCOPE_DOMAIN } from '../native-operator.js';
+import { globalAveragePoolGrad } from '../operators/global-average-pool-grad.js';
 import type { Rule } from '../rule.js';
 
 /** GlobalAveragePool: every position gets the signal divided by the number of positions. */
@@ -8,12 +10,10 @@ export const globalAveragePool = {
     backward: (context) => {
       const signal = context.signal(0);
       if (signal === undefined || !context.needs(0)) return [];
-      const { builder } = context;
-      const sizes = context.sizes(context.node.inputs[0]!, 2);
-      const count = sizes.reduce((product, size) => product * size, 1);
-      // Divided while it is small; Expand keeps batch and channels as they are.
-      const share = context.emit('Mul', [signal, builder.floats(1 / count)]);
-      return [context.emit('Expand', [share, builder.ints([1, 1, ...sizes])])];
+      const x = context.node.inputs[0]!;
+      // Its form in standard operators needs every size: better said here, where the network's node is named.
+      context.sizes(x, 2);
+      return [context.emit(globalAveragePoolGrad.operator, [signal, x], {}, { domain: UNITSCOPE_DOMAIN })];
     },
   },
 } satisfies Record<string, Rule>;

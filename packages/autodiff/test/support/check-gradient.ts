@@ -6,33 +6,15 @@ import {
   type Graph,
   GraphBuilder,
   type PlainAttributes,
-  type ReferenceOperator,
   type ReferenceTensor,
-  stringAttribute,
 } from '@unitscope/onnx';
 import { Random, sizeOf, type Tensor } from '@unitscope/tensor';
 import { expect } from 'vitest';
 import { reluGrad } from '../../src/operators/relu-grad.js';
 import type { Rule } from '../../src/rule.js';
 import { relativeError, runOnRuntime } from './check-rule.js';
+import { referenceOperators } from './reference-operators.js';
 import { differentiateNode, lowerOperators, signalName } from './rule-harness.js';
-
-/** ReluGrad from its definition, for `evaluate`. */
-const reluGradReference: ReferenceOperator = (node, [y, dy]) => {
-  const rule = stringAttribute(node, 'rule');
-  const ceilingAttribute = node.attributes.get('ceiling');
-  const ceiling = ceilingAttribute?.kind === 'float' ? ceilingAttribute.value : undefined;
-  const passes = (output: number, signal: number): boolean => {
-    if (rule === 'deconvnet') return signal > 0;
-    const active = output > 0 && (ceiling === undefined || output < ceiling);
-    return rule === 'guided' ? active && signal > 0 : active;
-  };
-  return [{ dims: dy!.dims, data: dy!.data.map((signal, i) => (passes(y!.data[i]!, signal) ? signal : 0)) }];
-};
-
-export const reluGradOperators: ReadonlyMap<string, ReferenceOperator> = new Map([
-  ['unitscope::ReluGrad', reluGradReference],
-]);
 
 export interface GradientCase {
   readonly operator: string;
@@ -140,7 +122,7 @@ export async function checkGradient(
   );
   const backward = differentiateNode(graph, rule, { wrt: wrt.map((input) => `in${input}`), signals: given });
   const all = { ...feeds, ...signalFeeds };
-  const gradients = evaluate(backward, all, { operators: reluGradOperators });
+  const gradients = evaluate(backward, all, { operators: referenceOperators });
 
   for (const input of wrt) {
     const name = `in${input}`;
@@ -194,7 +176,7 @@ export async function gradientAt(
   const { dims } = evaluate(graph, feeds).get(outputs[0]!)!;
   const all = { ...feeds, signal: feed(signal, dims) };
   const name = `grad_in${input}`;
-  const exact: ReferenceTensor = evaluate(backward, all, { operators: reluGradOperators }).get(name)!;
+  const exact: ReferenceTensor = evaluate(backward, all, { operators: referenceOperators }).get(name)!;
   const run = await runOnRuntime(lowerOperators(backward, [reluGrad]), all);
   expect(relativeError(run.get(name)!.data, exact.data), `${rule.name} on ONNX Runtime`).toBeLessThanOrEqual(
     1e-6,

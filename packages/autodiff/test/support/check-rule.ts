@@ -11,7 +11,7 @@ import {
 import { Random, sizeOf, type Tensor, type TensorData } from '@unitscope/tensor';
 import { InferenceSession, Tensor as RuntimeTensor } from 'onnxruntime-node';
 import { expect } from 'vitest';
-import { maxPoolGrad } from '../../src/operators/max-pool-grad.js';
+import { nativeOperators } from '../../src/registry.js';
 import type { Rule } from '../../src/rule.js';
 import { referenceOperators } from './reference-operators.js';
 import { differentiateNode, lowerOperators } from './rule-harness.js';
@@ -160,10 +160,13 @@ export async function checkRule(
     }
     found.set(name, gradient);
   }
-  const portable = lowerOperators(backward, [maxPoolGrad]);
+  const portable = lowerOperators(backward, [...nativeOperators.values()]);
   if (portable.nodes.some((node, i) => node !== backward.nodes[i])) {
+    // The share of a mean is a float32 constant of the portable form: half a unit in the last of its 24 places.
+    const rounded = backward.nodes.some((node) => node.operator === 'GlobalAveragePoolGrad');
     for (const [name, { data }] of evaluate(portable, all)) {
-      expect(relativeError(data, gradients.get(name)!.data), `lowered ${name}`).toBeLessThanOrEqual(1e-14);
+      const error = relativeError(data, gradients.get(name)!.data);
+      expect(error, `lowered ${name}`).toBeLessThanOrEqual(rounded ? 2 ** -24 : 1e-14);
     }
   }
   for (const [name, { data }] of await runOnRuntime(portable, all)) {

@@ -1,5 +1,77 @@
-import { intsAttribute, type ReferenceOperator } from '@unitscope/onnx';
+import {
+  floatAttribute,
+  intAttribute,
+  intsAttribute,
+  type Node,
+  type ReferenceOperator,
+  type ReferenceTensor,
+  stringAttribute,
+} from '@unitscope/onnx';
 import { sizeOf, stridesOf } from '@unitscope/tensor';
+
+/** A tensor of the blocked layout, [N, C / block, H, W, block] in memory, in NCHW. */
+export function unblocked({ dims, data }: ReferenceTensor, block: number): ReferenceTensor {
+  return { dims, data: data.map((_, i) => data[blockedIndex(i, dims, block)]!) };
+}
+
+/** The reverse of `unblocked`. */
+export function blocked({ dims, data }: ReferenceTensor, block: number): ReferenceTensor {
+  const out = new Float64Array(data.length);
+  data.forEach((value, i) => {
+    out[blockedIndex(i, dims, block)] = value;
+  });
+  return { dims, data: out };
+}
+
+/** Where the element of flat index `i` in NCHW stands in the blocked layout. */
+function blockedIndex(i: number, dims: readonly number[], block: number): number {
+  const [n, c, h, w] = unravel(i, dims) as [number, number, number, number];
+  const [, channels, height, width] = dims as [number, number, number, number];
+  if (channels % block !== 0) throw new Error(`${channels} channels are no blocks of ${block}`);
+  return (((n * (channels / block) + Math.floor(c / block)) * height + h) * width + w) * block + (c % block);
+}
+
+export function unravel(flat: number, dims: readonly number[]): number[] {
+  return stridesOf(dims).map((step, axis) => Math.floor(flat / step) % dims[axis]!);
+}
+
+/** An operator defined in NCHW that may be given its maps in blocks, by its attribute `block`. */
+function inBlocks(define: ReferenceOperator): ReferenceOperator {
+  return (node, inputs, context) => {
+    const block = intAttribute(node, 'block', 1);
+    if (block === 1) return define(node, inputs, context);
+    const plain = inputs.map((input) => input && unblocked(input, block));
+    return define(node, plain, context).map((output) => blocked(output, block));
+  };
+}
+
+/** What a rectifier lets through: its rule on the signal where its output is y. */
+function rectified(rule: string, ceiling: number, y: number, signal: number): number {
+  const active = y > 0 && (ceiling === Number.POSITIVE_INFINITY || y < ceiling);
+  switch (rule) {
+    case 'none':
+      return signal;
+    case 'gradient':
+      return active ? signal : 0;
+    case 'guided':
+      return active && signal > 0 ? signal : 0;
+    case 'deconvnet':
+      return Math.max(signal, 0);
+    default:
+      throw new Error(`no rule ${rule}`);
+  }
+}
+
+function throughRectifier(node: Node, y: ReferenceTensor, signal: ReferenceTensor): ReferenceTensor {
+  const rule = stringAttribute(node, 'rule', 'none');
+  const ceiling = floatAttribute(node, 'ceiling', Number.POSITIVE_INFINITY);
+  return {
+    dims: signal.dims,
+    data: signal.data.map((value, i) => rectified(rule, ceiling, y.data[i]!, value)),
+  };
+}
+
+const reluGrad: ReferenceOperator = (node, [y, dy]) => [throughRectifier(node, y!, dy!)];
 
 /**
  * MaxPoolGrad from its definition: for every window, walk its cells in row-major order, skip padding, remember the
@@ -33,14 +105,62 @@ const maxPoolGrad: ReferenceOperator = (node, inputs) => {
       if (best >= 0) gradient[best]! += dy.data[map * windows + window]!;
     }
   }
-  return [{ dims: x.dims, data: gradient }];
+  return [throughRectifier(node, x, { dims: x.dims, data: gradient })];
 };
 
-function unravel(flat: number, dims: readonly number[]): number[] {
-  return stridesOf(dims).map((step, axis) => Math.floor(flat / step) % dims[axis]!);
-}
+const globalAveragePoolGrad: ReferenceOperator = (node, [dy, x]) => {
+  const plane = sizeOf(x!.dims.slice(2));
+  const data = x!.data.map((_, i) => dy!.data[Math.floor(i / plane)]! / plane);
+  return [throughRectifier(node, x!, { dims: x!.dims, data })];
+};
+
+const splitReluGrad: ReferenceOperator = (node, [dy, y]) => {
+  const [rules, ceilings] = ['rules', 'ceilings'].map((name) => node.attributes.get(name));
+  let start = 0;
+  return intsAttribute(node, 'split', []).map((channels, part) => {
+    const [batch, , ...sizes] = dy!.dims as [number, number, ...number[]];
+    const dims = [batch, channels, ...sizes];
+    const plane = sizeOf(sizes);
+    const rule = rules?.kind === 'strings' ? rules.value[part]! : '';
+    const ceiling = ceilings?.kind === 'floats' ? ceilings.value[part]! : Number.POSITIVE_INFINITY;
+    const begin = start;
+    start += channels;
+    const data = Float64Array.from({ length: sizeOf(dims) }, (_, i) => {
+      const sample = Math.floor(i / (channels * plane));
+      const from = (sample * dy!.dims[1]! + begin) * plane + (i % (channels * plane));
+      return rectified(rule, ceiling, y!.data[from]!, dy!.data[from]!);
+    });
+    return { dims, data };
+  });
+};
+
+const phaseInterleave: ReferenceOperator = (node, inputs) => {
+  const present = intsAttribute(node, 'present', []);
+  const [sh, sw] = intsAttribute(node, 'strides', []) as [number, number];
+  const [height, width] = intsAttribute(node, 'sizes', []) as [number, number];
+  const [batch, channels] = inputs[0]!.dims as [number, number];
+  const masked = intAttribute(node, 'masked', 0);
+  if (inputs.length !== present.length + masked) throw new Error('PhaseInterleave: inputs and phases differ');
+  const dims = [batch, channels, height, width];
+  const data = Float64Array.from({ length: sizeOf(dims) }, (_, i) => {
+    const [n, c, h, w] = unravel(i, dims) as [number, number, number, number];
+    const phase = inputs[present.indexOf((h % sh) * sw + (w % sw))];
+    if (!present.includes((h % sh) * sw + (w % sw))) return 0;
+    const [, , rows, columns] = phase!.dims as [number, number, number, number];
+    const [allRows, allColumns] = [Math.ceil((height - (h % sh)) / sh), Math.ceil((width - (w % sw)) / sw)];
+    if (rows !== allRows || columns !== allColumns)
+      throw new Error('PhaseInterleave: a phase has wrong dims');
+    return phase!.data[((n * channels + c) * rows + Math.floor(h / sh)) * columns + Math.floor(w / sw)]!;
+  });
+  const whole = { dims, data };
+  return [masked === 0 ? whole : throughRectifier(node, inputs.at(-1)!, whole)];
+};
 
 /** The operators of the domain `unitscope`, from their definitions, for `evaluate`. */
 export const referenceOperators: ReadonlyMap<string, ReferenceOperator> = new Map([
-  ['unitscope::MaxPoolGrad', maxPoolGrad],
+  ['unitscope::MaxPoolGrad', inBlocks(maxPoolGrad)],
+  ['unitscope::ReluGrad', reluGrad],
+  ['unitscope::GlobalAveragePoolGrad', inBlocks(globalAveragePoolGrad)],
+  ['unitscope::SplitReluGrad', splitReluGrad],
+  ['unitscope::PhaseInterleave', inBlocks(phaseInterleave)],
 ]);

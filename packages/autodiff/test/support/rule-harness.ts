@@ -135,7 +135,7 @@ export function lowerOperators(graph: Graph, operators: readonly NativeOperator[
     const node = { ...original, inputs: original.inputs.map((name) => replaced.get(name) ?? name) };
     const operator =
       node.domain === 'unitscope' ? operators.find((one) => one.operator === node.operator) : undefined;
-    if (operator === undefined) {
+    if (operator?.lower === undefined) {
       builder.append(node);
       continue;
     }

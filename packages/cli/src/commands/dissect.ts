@@ -2,7 +2,6 @@ import { join } from 'node:path';
 import {
   DATA_SET_LAYOUTS,
   describePreprocessing,
-  openDataSet,
   PREPROCESSING_NAMES,
   readLabelTable,
   readPreprocessing,
@@ -10,6 +9,7 @@ import {
 import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/metrics';
 import { UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
+import { addSplitOption, openData } from '../data-options.js';
 import { ActivationCache } from '../dissection/activation-cache.js';
 import { openArraySource } from '../dissection/array-source.js';
 import type { CacheTrial } from '../dissection/cached-source.js';
@@ -44,11 +44,12 @@ import {
 import { requireSameRun, type Shard, WHOLE } from '../passes/identity.js';
 import { requireResumable } from '../passes/saved-pass.js';
 import { createProgress } from '../progress.js';
-import type { Surroundings } from '../streams.js';
+import type { Streams, Surroundings } from '../streams.js';
 
 interface DissectOptions extends RunOptions {
   readonly out: string;
   readonly data?: string;
+  readonly split?: string;
   readonly layer?: string;
   readonly preprocess: string;
   readonly labelSize?: readonly [number, number];
@@ -86,7 +87,11 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
       `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
       'imagenet',
     )
-    .option('--label-size <h,w>', "size of the label maps (default: half the network's input)", parseSize)
+    .option(
+      '--label-size <h,w>',
+      "size of the label maps (default: half the network's input, all of it for a layer of stride 1)",
+      parseSize,
+    )
     .addOption(
       new Option('--on-error <what>', 'what a picture or mask that cannot be used does')
         .choices(['stop', 'skip'])
@@ -128,7 +133,7 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
       parseField,
     )
     .option('--input <h,w>', "with them: the network's input, likewise", parseSize);
-  addRunOptions(command).action((model: string | undefined, options: DissectOptions) =>
+  addRunOptions(addSplitOption(command)).action((model: string | undefined, options: DissectOptions) =>
     runDissect(model, options, surroundings),
   );
   command.addHelpText(
@@ -153,7 +158,7 @@ async function runDissect(
 ): Promise<void> {
   requireSense(modelPath, options);
   const parameters = dissectionParameters(options);
-  const source = await openSource(modelPath, options);
+  const source = await openSource(modelPath, options, streams);
   let cache: ActivationCache | undefined;
   try {
     const identity = identityOf(source, parameters);
@@ -174,8 +179,8 @@ async function runDissect(
     const say = (text: string) => {
       if (!json) streams.out.write(text);
     };
-    if (!isQuiet && modelPath !== undefined)
-      say(`preprocessing ${describePreprocessing(await readPreprocessing(options.preprocess))}\n`);
+    if (!isQuiet && source.preprocessing !== undefined)
+      say(`preprocessing ${describePreprocessing(source.preprocessing)}\n`);
 
     const thresholdPass = first ?? startThresholds(identity, shard);
     cache = await openCache(source, thresholdPass, options);
@@ -269,7 +274,11 @@ function requireSameThresholds(pass: CountPass, thresholds: Float64Array, folder
   );
 }
 
-async function openSource(modelPath: string | undefined, options: DissectOptions): Promise<DissectionSource> {
+async function openSource(
+  modelPath: string | undefined,
+  options: DissectOptions,
+  streams: Streams,
+): Promise<DissectionSource> {
   const { activations, pixelLabels, imageLabels, categories, field, input } = options;
   if (activations !== undefined && pixelLabels !== undefined && categories !== undefined) {
     const files = { activations, pixelLabels, ...(imageLabels === undefined ? {} : { imageLabels }) };
@@ -280,14 +289,14 @@ async function openSource(modelPath: string | undefined, options: DissectOptions
       ...(input === undefined ? {} : { input }),
     });
   }
-  const { data = '', layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
-  const dataSet = await openDataSet(data);
+  const { data = '', split, layer = 'last-conv', preprocess, labelSize, batchSize, onError } = options;
+  const dataSet = await openData({ data, ...(split === undefined ? {} : { split }) });
   if (dataSet.table.labels.length === 0)
     throw new UnitscopeError('bad-input', `${data} has no labels; a dissection is about them`, {
       subject: data,
     });
   const preprocessing = await readPreprocessing(preprocess);
-  const model = await loadModel(modelPath ?? '', options);
+  const model = await loadModel(modelPath ?? '', options, streams);
   try {
     return openNetworkSource(model, dataSet, {
       layer,
@@ -305,7 +314,7 @@ async function openSource(modelPath: string | undefined, options: DissectOptions
 /** Throws `wrong-use` for options that cannot be meant together. */
 function requireSense(modelPath: string | undefined, options: DissectOptions): void {
   const refuse = (why: string) => new UnitscopeError('wrong-use', why);
-  const { activations, pixelLabels, categories, data, layer } = options;
+  const { activations, pixelLabels, categories, data, split, layer } = options;
   const ofArrays = {
     '--activations': activations,
     '--pixel-labels': pixelLabels,
@@ -318,9 +327,9 @@ function requireSense(modelPath: string | undefined, options: DissectOptions): v
     if (data === undefined) throw refuse('name the data set by --data');
     return;
   }
-  if (modelPath !== undefined || data !== undefined || layer !== undefined)
+  if ([modelPath, data, split, layer].some((value) => value !== undefined))
     throw refuse(
-      'dissect either a network (MODEL, --data, --layer) or activations (--activations), not both',
+      'dissect either a network (MODEL, --data, --split, --layer) or activations (--activations), not both',
     );
   const [missing] = Object.entries(ofArrays).find(([, value]) => value === undefined) ?? [];
   if (missing !== undefined) throw refuse(`${missing} is missing beside ${Object.keys(ofArrays).join(', ')}`);

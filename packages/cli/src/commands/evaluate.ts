@@ -19,6 +19,7 @@ import {
   NEGATIVE_RULES,
   type NegativeRule,
 } from '@unitscope/metrics';
+import type { Model } from '@unitscope/model';
 import { UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import { methods } from '@unitscope/visualization';
 import { type Command, InvalidArgumentError, Option } from 'commander';
@@ -27,7 +28,7 @@ import { describeTruths, formatRows, summaryOf } from '../evaluation/results.js'
 import { type ClassMapping, readClassMapping } from '../evaluation/targets.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addRunOptions, positiveInteger, type RunOptions } from '../options.js';
+import { addLoweringOption, addRunOptions, positiveInteger, type RunOptions } from '../options.js';
 import { type Json, type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
 import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from '../passes/saved-pass.js';
@@ -116,7 +117,7 @@ export function addEvaluateCommand(program: Command, surroundings: Surroundings)
         .default('stop'),
     )
     .option('--resume', 'go on with a run that was stopped');
-  addRunOptions(command).action((model: string, options: EvaluateOptions) =>
+  addLoweringOption(addRunOptions(command)).action((model: string, options: EvaluateOptions) =>
     runEvaluate(model, options, surroundings),
   );
   command.addHelpText(
@@ -150,7 +151,7 @@ async function runEvaluate(
   const dataSet = await openDataSet(options.data);
   const parts = partsOf(dataSet);
   const changed = await changedPictures(dataSet);
-  const model = await loadModel(modelPath, options);
+  const model = await loadModel(modelPath, options, streams);
   try {
     const judging: Judging = {
       model,
@@ -259,7 +260,7 @@ function identityOf(judging: Judging, limit = Number.POSITIVE_INFINITY): RunIden
       unitscope: version,
       method: 'explanation-truth',
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
-      engine: { name: model.engine.name, versions: model.engine.versions },
+      engine: engineOf(model),
       data: { format, sha256, interventions: digestOf(dataSet, changed), pictures: count },
       preprocessing: { ...preprocessing },
       explained: judging.methods.map(({ name }) => name),
@@ -268,6 +269,11 @@ function identityOf(judging: Judging, limit = Number.POSITIVE_INFINITY): RunIden
     },
     count,
   };
+}
+
+/** Lowerings and block sizes sum in other orders, so the last digits of explanations are theirs. */
+function engineOf({ engine: { name, versions, lowering, block } }: Model): Json {
+  return { name, versions, lowering, ...(block === undefined ? {} : { block }) };
 }
 
 const targetRecord = (mapping: ClassMapping | undefined): Json =>

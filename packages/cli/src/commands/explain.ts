@@ -10,6 +10,7 @@ import type { Model } from '@unitscope/model';
 import {
   concatBatch,
   indexOfNonFinite,
+  type Tensor,
   throwIfAborted,
   UnitscopeError,
   writeFileAtomic,
@@ -27,10 +28,18 @@ import { type Command, Option } from 'commander';
 import { loadBatch } from '../batch.js';
 import { type Drawing, drawExplanations, STYLES, type Style } from '../drawing.js';
 import { loadModel } from '../load-model.js';
-import { addRunOptions, parseTarget, parseUnit, type RunOptions, type Unit } from '../options.js';
+import {
+  addLoweringOption,
+  addRunOptions,
+  parseTarget,
+  parseUnit,
+  type RunOptions,
+  type Unit,
+} from '../options.js';
 import { requireOutputs } from '../output-files.js';
+import { describePlan, type Plan, planMethods } from '../plan.js';
 import { createProgress } from '../progress.js';
-import { encodeRaw, explanationRecord } from '../results.js';
+import { encodeRaw, explanationRecord, planRecord } from '../results.js';
 import type { Surroundings } from '../streams.js';
 import { describeSamples, samplesOf } from '../summary.js';
 import { formatTable } from '../table.js';
@@ -57,7 +66,7 @@ export function addExplainCommand(program: Command, surroundings: Surroundings):
     .command('explain')
     .description('What a network looks at in pictures, for a class or for a unit of a layer.')
     .argument('<model>', 'the ONNX file')
-    .argument('<input...>', 'pictures, or .npy files of float32 [N, C, H, W], which are fed as they are')
+    .argument('[input...]', 'pictures, or .npy files of float32 [N, C, H, W], which are fed as they are')
     .option('--method <names>', 'one of those below, several by commas, or all', 'guided-backprop')
     .option(
       '--target <class>',
@@ -83,9 +92,10 @@ export function addExplainCommand(program: Command, surroundings: Surroundings):
     .option('--png <file>', 'write a picture')
     .addOption(new Option('--style <style>', 'what it shows (montage by default)').choices([...STYLES]))
     .option('--raw <file>', 'write the maps: .npy for one method, .npz for several')
-    .option('--plan', 'print which rule every operator got');
-  addRunOptions(command).action((model: string, inputs: string[], options: ExplainCommandOptions) =>
-    runExplain(model, inputs, options, surroundings),
+    .option('--plan', 'print how every node is run: rule, lowering, layout, time; needs no picture');
+  addLoweringOption(addRunOptions(command)).action(
+    (model: string, inputs: string[], options: ExplainCommandOptions) =>
+      runExplain(model, inputs, options, surroundings),
   );
   const summaries = methods.map(({ name, summary }) => [`  ${name}`, summary]);
   command.addHelpText(
@@ -117,12 +127,23 @@ async function runExplain(
   const classNames = classes === undefined ? undefined : await readClassNames(classes);
   const target = options.target === undefined ? undefined : parseTarget(options.target, classNames);
 
-  const model = await loadModel(modelPath, options);
+  const model = await loadModel(modelPath, options, streams);
   try {
     const unit = unitOf(model, options);
     if (classNames !== undefined && unit === undefined) requireNames(model, classNames, classes ?? '');
     if (png !== undefined) requireMaps(model);
     throwIfAborted(signal);
+    const wanted: ExplainOptions = {
+      score,
+      signal,
+      ...(target === undefined ? {} : { target }),
+      ...(unit === undefined ? {} : { unit }),
+    };
+    if (paths.length === 0) {
+      const plans = await planMethods(model, chosen, undefined, wanted);
+      streams.out.write(formatPlans(plans, model, options));
+      return;
+    }
 
     const quiet = options.quiet === true || options.json === true;
     const reading = createProgress(streams, 'reading', quiet);
@@ -131,20 +152,14 @@ async function runExplain(
       onProgress: ({ done, total }) => reading.update(done, total),
     }).finally(() => reading.stop());
     requireOneSample(inputs, style);
+    const batch = concatBatch(inputs.map((input) => input.tensor));
 
     const progress = createProgress(streams, 'explaining', quiet);
-    const explanations = await explainAll(
-      model,
-      chosen,
-      inputs,
-      {
-        score,
-        signal,
-        ...(target === undefined ? {} : { target }),
-        ...(unit === undefined ? {} : { unit }),
-      },
-      (done, total) => progress.update(done, total),
+    const explanations = await explainAll(model, chosen, batch, inputs, wanted, (done, total) =>
+      progress.update(done, total),
     ).finally(() => progress.stop());
+
+    const plans = options.plan === true ? await planMethods(model, chosen, batch, wanted) : [];
 
     const drawing: Drawing = { model, inputs, explanations, preprocessing, classNames, unit };
     // All files are made before the first is written: what cannot be drawn leaves nothing behind.
@@ -154,8 +169,8 @@ async function runExplain(
     throwIfAborted(signal);
     for (const [path, content] of files) await writeFileAtomic(path, content);
     const text = options.json
-      ? `${JSON.stringify(explanationRecord(drawing, { ...options, score }), null, 2)}\n`
-      : describe(drawing, options, outputs);
+      ? `${JSON.stringify(explanationRecord(drawing, plans, { ...options, score }), null, 2)}\n`
+      : describe(drawing, plans, options, outputs);
     streams.out.write(text);
   } finally {
     await model.close();
@@ -166,11 +181,11 @@ async function runExplain(
 async function explainAll(
   model: Model,
   chosen: readonly Method[],
+  batch: Tensor,
   inputs: readonly LoadedInput[],
   options: ExplainOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<Explanation[]> {
-  const batch = concatBatch(inputs.map((input) => input.tensor));
   const count = batch.dims[0] ?? 0;
   const explanations: Explanation[] = [];
   onProgress(0, chosen.length * count);
@@ -204,7 +219,12 @@ function requireFinite({ path }: Model, explanation: Explanation, inputs: readon
 }
 
 /** The result in lines of text. */
-function describe(drawing: Drawing, options: ExplainCommandOptions, outputs: readonly string[]): string {
+function describe(
+  drawing: Drawing,
+  plans: readonly Plan[],
+  options: ExplainCommandOptions,
+  outputs: readonly string[],
+): string {
   const { inputs, explanations, preprocessing } = drawing;
   const lines: string[] = [];
   if (!options.quiet && inputs.some((input) => input.kind === 'picture')) {
@@ -212,16 +232,17 @@ function describe(drawing: Drawing, options: ExplainCommandOptions, outputs: rea
     lines.push(`preprocessing ${describePreprocessing(preprocessing)}${by}`);
   }
   lines.push(...describeSamples(drawing));
-  if (options.plan) {
-    for (const { method, plan } of explanations) {
-      lines.push(`plan of ${method}`);
-      for (const { node, operator, rule } of plan) lines.push(`  ${node} (${operator}): ${rule}`);
-    }
-  }
+  lines.push(...plans.map((plan) => describePlan(plan, drawing.model.engine)));
   const notes = new Set(explanations.flatMap((explanation) => explanation.notes));
   lines.push(...[...notes].map((note) => `note: ${note}`));
   if (!options.quiet) lines.push(...outputs.map((path) => `wrote ${path}`));
   return `${lines.join('\n')}\n`;
+}
+
+/** The result without pictures: the plans alone. */
+function formatPlans(plans: readonly Plan[], model: Model, options: ExplainCommandOptions): string {
+  if (options.json === true) return `${JSON.stringify(planRecord(plans, model), null, 2)}\n`;
+  return plans.map((plan) => `${describePlan(plan, model.engine)}\n`).join('');
 }
 
 /** The methods of a list of names by commas, or all of them. Throws `wrong-use` for a name that none has. */
@@ -239,6 +260,12 @@ function requireSense(
 ): void {
   const refuse = (why: string) => new UnitscopeError('wrong-use', why);
   const { layer, unit, target, score, png, raw, style } = options;
+  if (paths.length === 0 && options.plan !== true) {
+    throw refuse("missing required argument 'input'; only --plan does without");
+  }
+  if (paths.length === 0 && (png !== undefined || raw !== undefined)) {
+    throw refuse('without a picture there is nothing to write; --plan is printed');
+  }
   if ((layer === undefined) !== (unit === undefined)) {
     throw refuse('a unit is named by --layer and --unit together');
   }

@@ -13,7 +13,7 @@ export function addLayersCommand(program: Command, { streams }: Surroundings): v
     .description('What is inside a network: names, operators, shapes, receptive fields.')
     .argument('<model>', 'the ONNX file');
   addRunOptions(command).action(async (path: string, options: RunOptions) => {
-    const model = await loadModel(path, options);
+    const model = await loadModel(path, options, streams);
     try {
       streams.out.write(
         options.json ? `${JSON.stringify(record(model), null, 2)}\n` : describe(model, options),

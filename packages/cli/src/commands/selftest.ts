@@ -8,6 +8,7 @@ import {
   kernelCases,
   listBackends,
 } from '@unitscope/kernels';
+import { type EngineStatus, listEngines } from '@unitscope/model';
 import { reasonOf, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
 import { parseThreads } from '../options.js';
@@ -39,7 +40,10 @@ const DEVICES = ['cpu', 'cuda'] as const satisfies BackendName[];
 const RUNS = 5;
 const SHOWN_FAILURES = 10;
 
-/** `unitscope selftest`: whether the native kernels compute what they should on this machine, and how fast. */
+/**
+ * `unitscope selftest`: whether the native kernels compute what they should on this machine, and how fast; and which
+ * engines can run networks.
+ */
 export function addSelftestCommand(program: Command, surroundings: Surroundings): void {
   program
     .command('selftest')
@@ -52,7 +56,8 @@ export function addSelftestCommand(program: Command, surroundings: Surroundings)
       'after',
       `
 Every kernel is run on small and awkward problems and compared with a slow reference in float64, then timed once at
-the size of a real network. UNITSCOPE_ISA=baseline, avx2 or avx512 forces an instruction set.
+the size of a real network. UNITSCOPE_ISA=baseline, avx2 or avx512 forces an instruction set. The engines that run
+networks say which version they have, or why they cannot be used; UNITSCOPE_ONNXRUNTIME names another library for native.
 
 Examples:
   Everything that is there:
@@ -79,10 +84,11 @@ async function runSelftest(options: SelftestOptions, { streams, signal }: Surrou
   } finally {
     progress.stop();
   }
+  const engines = await listEngines({ threads: options.threads });
   streams.out.write(
     options.json
-      ? `${JSON.stringify(record(backends, reports), null, 2)}\n`
-      : describe(backends, reports, quiet),
+      ? `${JSON.stringify(record(backends, engines, reports), null, 2)}\n`
+      : describe(backends, engines, reports, quiet),
   );
   const failed = reports.reduce((sum, { failures }) => sum + failures.length, 0);
   if (failed > 0) {
@@ -153,12 +159,17 @@ async function differenceOf(
   }
 }
 
-function record(backends: readonly BackendStatus[], reports: readonly KernelReport[]) {
+function record(
+  backends: readonly BackendStatus[],
+  engines: readonly EngineStatus[],
+  reports: readonly KernelReport[],
+) {
   return {
     unitscope: version,
     node: process.versions.node,
     platform: `${process.platform}-${process.arch}`,
     backends: backends.map(({ name, available, device, reason }) => ({ name, available, device, reason })),
+    engines,
     kernels: reports,
   };
 }
@@ -166,6 +177,7 @@ function record(backends: readonly BackendStatus[], reports: readonly KernelRepo
 /** The support table: a line for every kernel, columns for every back end. */
 function describe(
   backends: readonly BackendStatus[],
+  engines: readonly EngineStatus[],
   reports: readonly KernelReport[],
   quiet: boolean,
 ): string {
@@ -197,7 +209,14 @@ function describe(
     available ? `${name}: ${device}\n` : `${name}: not available: ${reason}\n`,
   );
   return (
-    `${states.join('')}\n${table}${list}\n` +
+    `${states.join('')}${engines.map(describeEngine).join('')}\n${table}${list}\n` +
     'right: cases that agree with the float64 reference; GB/s: bytes that must move, at the size of a real network\n'
   );
+}
+
+function describeEngine({ name, available, versions, lowerings, block, reason }: EngineStatus): string {
+  if (!available) return `engine ${name}: not available: ${reason}\n`;
+  const made = Object.entries(versions).map(([component, number]) => `${component} ${number}`);
+  const how = lowerings.map((each) => (each === 'blocked' ? `blocked in ${block}s` : each));
+  return `engine ${name}: ${made.join(', ')}; lowerings ${how.join(', ')}\n`;
 }

@@ -4,7 +4,6 @@ import {
   type DataSet,
   describePreprocessing,
   type ObjectBatch,
-  openDataSet,
   PREPROCESSING_NAMES,
   type Preprocessing,
   readPreprocessing,
@@ -21,6 +20,7 @@ import {
 import type { Layer, Model } from '@unitscope/model';
 import { type Tensor, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
+import { addSplitOption, dataRecordOf, openData } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
 import { addRunOptions, type RunOptions } from '../options.js';
@@ -35,6 +35,7 @@ import { version } from '../version.js';
 interface StabilityOptions extends RunOptions {
   readonly out: string;
   readonly data: string;
+  readonly split?: string;
   readonly layer: string;
   readonly preprocess: string;
   readonly protocol: InstabilityProtocol;
@@ -73,7 +74,7 @@ export function addStabilityCommand(program: Command, surroundings: Surroundings
         .default('stop'),
     )
     .option('--resume', 'go on with a run that was stopped');
-  addRunOptions(command).action((model: string, options: StabilityOptions) =>
+  addRunOptions(addSplitOption(command)).action((model: string, options: StabilityOptions) =>
     runStability(model, options, surroundings),
   );
 }
@@ -89,7 +90,7 @@ async function runStability(
 ): Promise<void> {
   const { out, json, quiet, onError } = options;
   const preprocessing = await readPreprocessing(options.preprocess);
-  const dataSet = await openDataSet(options.data);
+  const dataSet = await openData(options);
   if (dataSet.landmarkNames.length === 0) {
     throw new UnitscopeError(
       'bad-input',
@@ -99,7 +100,7 @@ async function runStability(
       },
     );
   }
-  const model = await loadModel(modelPath, options);
+  const model = await loadModel(modelPath, options, streams);
   try {
     const layer = model.layer(options.layer);
     const measured = measureOf(model, layer, dataSet, options.protocol);
@@ -198,7 +199,6 @@ function identityOf(
   preprocessing: Preprocessing,
   { origin, step, input, protocol = INSTABILITY_PROTOCOLS[0] }: LocationInstabilityOptions,
 ): RunIdentity {
-  const { examples, format, sha256 } = dataSet;
   return {
     record: {
       unitscope: version,
@@ -206,11 +206,11 @@ function identityOf(
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
       engine: { name: model.engine.name, versions: model.engine.versions },
       layer: layer.name,
-      data: { format, sha256, pictures: examples.length },
+      data: dataRecordOf(dataSet),
       preprocessing: { ...preprocessing },
       parameters: { protocol, origin, step, input },
     },
-    count: examples.length,
+    count: dataSet.examples.length,
   };
 }
 

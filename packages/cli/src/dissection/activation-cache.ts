@@ -1,5 +1,6 @@
 import { type FileHandle, mkdir, open, rm, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { ArrayPool } from '@unitscope/data';
 import { reasonOf, sizeOf, UnitscopeError } from '@unitscope/tensor';
 import type { BatchShape, LabelledBatch } from './source.js';
 
@@ -102,12 +103,19 @@ export class ActivationCache {
     await this.#file.datasync();
   }
 
-  /** The pictures from `start` to before `end`, counted among those that were taken. Throws `bad-file`. */
-  async read(start: number, end: number): Promise<Pick<LabelledBatch, 'activations' | 'labels'>> {
+  /**
+   * The pictures from `start` to before `end`, counted among those that were taken, in arrays of a pool. Throws
+   * `bad-file`.
+   */
+  async read(
+    start: number,
+    end: number,
+    pool: ArrayPool,
+  ): Promise<Pick<LabelledBatch, 'activations' | 'labels'>> {
     const { maps, pixelLabels, imageLabels } = this.#shape;
     const n = end - start;
-    const activations = { dims: [n, ...maps], data: new Float32Array(n * sizeOf(maps)) };
-    const ofPixels = { dims: [n, ...pixelLabels], data: new Int32Array(n * sizeOf(pixelLabels)) };
+    const activations = { dims: [n, ...maps], data: pool.float32(n * sizeOf(maps)) };
+    const ofPixels = { dims: [n, ...pixelLabels], data: pool.int32(n * sizeOf(pixelLabels)) };
     const ofImages = { dims: [n, imageLabels], data: new Int32Array(n * imageLabels) };
     const buffers = Array.from({ length: n }, (_, i) =>
       [activations.data, ofPixels.data, ofImages.data]

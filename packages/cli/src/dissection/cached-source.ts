@@ -1,4 +1,4 @@
-import type { SkippedExample } from '@unitscope/data';
+import { ArrayPool, type SkippedExample } from '@unitscope/data';
 import { throwIfAborted } from '@unitscope/tensor';
 import { readAhead } from '../passes/read-ahead.js';
 import type { ActivationCache } from './activation-cache.js';
@@ -22,6 +22,7 @@ export interface CacheTrial {
 export class CachedSource {
   readonly #source: DissectionSource;
   readonly #cache: ActivationCache;
+  readonly #pool = new ArrayPool();
   #trial: CacheTrial | undefined;
 
   constructor(source: DissectionSource, cache: ActivationCache) {
@@ -84,7 +85,7 @@ export class CachedSource {
     await this.#cache.sync();
     const { count } = this.#cache;
     for (let i = taken; i < count; i += BATCH_SIZE)
-      await this.#cache.read(i, Math.min(i + BATCH_SIZE, count));
+      this.#giveBack(await this.#cache.read(i, Math.min(i + BATCH_SIZE, count), this.#pool));
     const pictures = Math.max(1, count - taken);
     return { disk: (disk + performance.now() - start) / pictures, network: network / pictures };
   }
@@ -110,8 +111,13 @@ export class CachedSource {
       throwIfAborted(signal);
       done += batch.numbers.length + batch.skipped.length;
       yield batch;
+      this.#giveBack(batch);
     }
     if (done < numbers.length) yield* this.#source.labelled(numbers.slice(done), signal);
+  }
+
+  #giveBack({ activations, labels }: Pick<LabelledBatch, 'activations' | 'labels'>): void {
+    this.#pool.give(activations.data, labels.pixelLabels.data);
   }
 
   async *#cached(
@@ -126,7 +132,7 @@ export class CachedSource {
       // The last batch must not reach past what is there.
       if (place + used.length > this.#cache.count) return;
       const skipped = chosen.flatMap((number) => unused.get(number) ?? []);
-      const read = await this.#cache.read(place, place + used.length);
+      const read = await this.#cache.read(place, place + used.length, this.#pool);
       yield { numbers: used, skipped, ...read };
       place += used.length;
     }

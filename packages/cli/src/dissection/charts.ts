@@ -1,6 +1,9 @@
 import { rasteriseSvg } from '@unitscope/data';
-import { barChart, histogram } from '@unitscope/report';
 import type { DissectionResult } from './results.js';
+
+// What draws charts is a third of all that the program holds in memory: it is loaded when a run is over, because the garbage
+// collector would go through it again and again.
+const charts = () => import('@unitscope/report');
 
 type Files = Promise<[string, string | Uint8Array][]>;
 
@@ -18,6 +21,7 @@ export async function drawDetectors({ units, summary, passes }: DissectionResult
     },
     { group: category, kind: 'concepts', value: summary.uniqueDetectors.best.perCategory[category] ?? 0 },
   ]);
+  const { barChart } = await charts();
   return both(
     'detectors',
     barChart(bars, {
@@ -30,6 +34,7 @@ export async function drawDetectors({ units, summary, passes }: DissectionResult
 /** How many units reach which IoU. */
 export async function drawHistogram({ units, passes }: DissectionResult): Files {
   const { iouThreshold } = passes.counts.identity.parameters;
+  const { histogram } = await charts();
   return both(
     'iou-histogram',
     histogram(

@@ -1,13 +1,17 @@
 import { basename } from 'node:path';
 import {
+  ArrayPool,
   type DataSet,
   type ExampleBatch,
   type ExampleOptions,
   type Preprocessing,
+  type RgbPicture,
+  restorePicture,
   streamExamples,
 } from '@unitscope/data';
 import type { Layer, Model } from '@unitscope/model';
-import { type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { releaseData, sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
+import { dataRecordOf } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { readAhead } from '../passes/read-ahead.js';
 import type { DissectionSource } from './source.js';
@@ -15,7 +19,7 @@ import type { DissectionSource } from './source.js';
 export interface NetworkSourceOptions {
   readonly layer: string;
   readonly preprocessing: Preprocessing;
-  /** Of the label maps; half the network's input by default. */
+  /** Of the label maps; by default half the network's input, all of it for a layer of stride 1. */
   readonly labelSize?: readonly [number, number];
   readonly batchSize?: number;
   readonly onError: 'stop' | 'skip';
@@ -32,12 +36,15 @@ export function openNetworkSource(
   const layer = model.layer(options.layer);
   const [units, height, width] = mapDimsOf(layer);
   const input = inputSizeOf(model);
+  const { receptiveField: field } = layer;
+  // Labels must not be coarser than the cells of the layer.
+  const reduction = field === undefined ? 2 : Math.min(2, ...field.stride);
   const [labelHeight, labelWidth] = options.labelSize ?? [
-    Math.max(1, Math.round(input.height / 2)),
-    Math.max(1, Math.round(input.width / 2)),
+    Math.max(1, Math.round(input.height / reduction)),
+    Math.max(1, Math.round(input.width / reduction)),
   ];
   const labelSize = { height: labelHeight, width: labelWidth };
-  const { receptiveField: field } = layer;
+  const pool = new ArrayPool();
   const stream = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) => {
     const wanted: ExampleOptions = {
       preprocessing: options.preprocessing,
@@ -46,28 +53,37 @@ export function openNetworkSource(
       batchSize: options.batchSize ?? DEFAULT_BATCH_SIZE,
       onError: options.onError,
       signal,
+      pool,
       // What cannot be used must be left out of both passes, so that both are over the same pictures.
       ...(withLabels || options.onError === 'skip' ? { labelSize } : {}),
     };
     return streamExamples(dataSet, wanted);
   };
-  async function* forward(examples: AsyncIterable<ExampleBatch>, signal: AbortSignal) {
-    for await (const batch of examples)
-      yield { batch, activations: await activationsOf(model, layer, batch, units, signal) };
+  async function* forward(examples: AsyncIterable<ExampleBatch>, { withPictures, signal }: ForwardOptions) {
+    for await (const batch of examples) {
+      const activations = await activationsOf(model, layer, batch, units, signal);
+      const pictures = withPictures ? picturesOf(batch, options.preprocessing) : [];
+      pool.give(batch.inputs.data);
+      yield { batch, activations, pictures };
+    }
   }
   // While a batch is counted the next one is in the network, and the one after that is decoded.
-  const run = (numbers: readonly number[], signal: AbortSignal, withLabels: boolean) =>
-    readAhead(forward(readAhead(stream(numbers, signal, withLabels)), signal));
+  const run = (
+    numbers: readonly number[],
+    signal: AbortSignal,
+    { withLabels = false, withPictures = false } = {},
+  ) => readAhead(forward(readAhead(stream(numbers, signal, withLabels)), { withPictures, signal }));
   return {
     record: {
       model: { file: basename(model.path ?? ''), sha256: model.sha256 },
       engine: { name: model.engine.name, versions: model.engine.versions },
       layer: layer.name,
-      data: { format: dataSet.format, sha256: dataSet.sha256, pictures: dataSet.examples.length },
+      data: dataRecordOf(dataSet),
       preprocessing: { ...options.preprocessing },
       input: [input.height, input.width],
       labelSize: [labelHeight, labelWidth],
     },
+    preprocessing: options.preprocessing,
     units,
     count: dataSet.examples.length,
     geometry: {
@@ -90,26 +106,38 @@ export function openNetworkSource(
       imageLabels: dataSet.table.imageLayers.length,
     },
     async *activations(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, false))
+      for await (const { batch, activations } of run(numbers, signal)) {
         yield { numbers: batch.numbers, activations, skipped: batch.skipped };
+        releaseData(activations.data);
+        pool.give(batch.pixelLabels.data);
+      }
     },
     async *labelled(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, true)) {
+      for await (const { batch, activations } of run(numbers, signal, { withLabels: true })) {
         const { pixelLabels, imageLabels, skipped } = batch;
         yield { numbers: batch.numbers, activations, labels: { pixelLabels, imageLabels }, skipped };
+        releaseData(activations.data);
+        pool.give(pixelLabels.data);
       }
     },
     async *pictures(numbers, signal) {
-      for await (const { batch, activations } of run(numbers, signal, false))
-        yield {
-          numbers: batch.numbers,
-          activations,
-          pictures: batch.pictures,
-          skipped: batch.skipped,
-        };
+      for await (const { batch, activations, pictures } of run(numbers, signal, { withPictures: true }))
+        yield { numbers: batch.numbers, activations, pictures, skipped: batch.skipped };
     },
     close: () => model.close(),
   };
+}
+
+interface ForwardOptions {
+  readonly withPictures: boolean;
+  readonly signal: AbortSignal;
+}
+
+function picturesOf({ inputs }: ExampleBatch, preprocessing: Preprocessing): RgbPicture[] {
+  const [images = 0] = inputs.dims;
+  return Array.from({ length: images }, (_, i) =>
+    restorePicture(sliceBatch(inputs, i, i + 1), preprocessing),
+  );
 }
 
 async function activationsOf(

@@ -1,4 +1,4 @@
-import type { RgbPicture, SkippedExample } from '@unitscope/data';
+import type { Preprocessing, RgbPicture, SkippedExample } from '@unitscope/data';
 
 import type { LabelledActivations, LabelTable, MapGeometry } from '@unitscope/metrics';
 import type { Tensor } from '@unitscope/tensor';
@@ -36,6 +36,8 @@ export interface BatchShape {
 export interface DissectionSource {
   /** What it is, for results and to tell whether a saved state belongs to it; the same on every machine. */
   readonly record: { readonly [key: string]: Json };
+  /** How pictures become the network's input; left out where there is no network. */
+  readonly preprocessing?: Preprocessing;
   readonly units: number;
   /** Pictures in all. */
   readonly count: number;
@@ -43,7 +45,7 @@ export interface DissectionSource {
   readonly table: LabelTable;
   /** Left out where batches cost no more than reading them from the disk. */
   readonly shape?: BatchShape;
-  /** The batches of the pictures with these numbers, in this order. */
+  /** The batches of the pictures with these numbers, in this order. Their arrays are lent until the next is asked for. */
   readonly activations: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<ActivationBatch>;
   readonly labelled: (numbers: readonly number[], signal: AbortSignal) => AsyncIterable<LabelledBatch>;
   /** Left out where there are no pictures to show. */

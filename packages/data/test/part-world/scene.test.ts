@@ -134,7 +134,7 @@ describe('a picture', () => {
     await expect(truthOf(generateScene(1, 1), size)).rejects.toThrow(/from 64 to 1024 pixels wide/);
   });
 
-  it('changes only where a part or its replacement reaches', async () => {
+  it('changes only where a part or its replacement reaches', { timeout: 60_000 }, async () => {
     const changes = fc.constantFrom(...PARTS).chain((part) =>
       fc.record({
         part: fc.constant(part),

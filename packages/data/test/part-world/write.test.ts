@@ -5,6 +5,7 @@ import {
   decodePicture,
   generateScene,
   interventionOptions,
+  labelMapOf,
   openDataSet,
   PART_WORLD_CATEGORIES,
   PARTS,
@@ -46,8 +47,11 @@ describe('a part world on disk', () => {
       const { masks, boxes, landmarks } = await truthOf(scene, size);
       const { regions, owners } = await visibleRegions(scene, size);
       const { pixelLabels, objects } = await example.annotate();
-      const shown = (name: string) =>
-        Array.from(pixelLabels[layer(name)]!.data, (index) => nameOf.get(index));
+      const drawn = (place: number) => {
+        const labels = pixelLabels[place];
+        return labels === undefined ? new Int32Array(size * size) : labelMapOf(labels).data;
+      };
+      const shown = (name: string) => Array.from(drawn(layer(name)), (index) => nameOf.get(index));
       const regionNames = (of: (region: (typeof regions)[number]) => string | undefined) =>
         Array.from(owners, (owner) => of(regions[owner - 1]!));
 

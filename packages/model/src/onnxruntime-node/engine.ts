@@ -1,5 +1,6 @@
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
+import type { Lowering } from '@unitscope/autodiff';
 import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { type Tensor, type TensorData, throwIfAborted, UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { Engine, LoadOptions, RunOptions, Session, Tensors } from '../engine.js';
@@ -12,6 +13,7 @@ import { Channel } from './channel.js';
 export class OnnxruntimeNodeEngine implements Engine {
   readonly name = 'onnxruntime-node';
   readonly versions: Readonly<Record<string, string>> = { 'onnxruntime-node': installedVersion() };
+  readonly lowerings: readonly Lowering[] = ['portable'];
   #channel: Channel | undefined;
   #closed = false;
   #sessions = 0;

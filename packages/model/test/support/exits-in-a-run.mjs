@@ -8,7 +8,7 @@ let value = builder.input({ name: 'x', type: 'float32', dims: [256, size] });
 const weight = builder.constant({ type: 'float32', dims: [size, size], data: new Float32Array(size * size) });
 for (let i = 0; i < 200; i++) value = builder.node('MatMul', [value, weight]);
 builder.output({ name: value, type: 'float32', dims: [256, size] });
-const session = await openEngine().load(builder.build());
+const session = await (await openEngine(process.argv[2])).load(builder.build());
 const feeds = { x: { dims: [256, size], data: new Float32Array(256 * size) } };
 await session.run(feeds);
 session.run(feeds);

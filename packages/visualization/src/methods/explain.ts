@@ -1,5 +1,12 @@
 import { type Composite, findScore, type PlannedRule } from '@unitscope/autodiff';
-import type { Model, OneTarget, Progress, PullbackObjective } from '@unitscope/model';
+import type {
+  Model,
+  OneTarget,
+  Progress,
+  Pullback,
+  PullbackObjective,
+  PullbackProfile,
+} from '@unitscope/model';
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
 
 /** A unit of a layer: a channel, at one position, where it is strongest (`max`, the default), or as the mean of its map. */
@@ -66,15 +73,9 @@ export async function explain(
   batch: Tensor,
   options: ExplainOptions = {},
 ): Promise<Explanation> {
-  const { unit, signal, onProgress } = options;
-  if (unit !== undefined && options.target !== undefined) {
-    throw new UnitscopeError('wrong-use', 'either a class or a unit of a layer can be explained, not both');
-  }
-  const logits = unit === undefined ? findScore(model.graph)?.logits : undefined;
-  const pullback = await model.pullback(objectiveOf(options), {
-    composite: method.composite,
-    ...(logits === undefined ? {} : { outputs: [logits] }),
-  });
+  const { signal, onProgress } = options;
+  const logits = logitsOf(model, options);
+  const pullback = await pullbackOf(model, method, options);
   const result = await pullback.run(batch, targetOf(options), {
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
@@ -91,6 +92,42 @@ export async function explain(
     plan: result.plan,
     notes: [...result.notes, ...notesOnSilence(method, map)],
   };
+}
+
+/**
+ * The forward and backward pass that `explain` runs, to look at what it is made of. Throws as `explain`; a network that
+ * takes pictures of any size has no pass before one has been run.
+ */
+export async function pullbackOf(
+  model: Model,
+  method: Method,
+  options: ExplainOptions = {},
+): Promise<Pullback> {
+  if (options.unit !== undefined && options.target !== undefined) {
+    throw new UnitscopeError('wrong-use', 'either a class or a unit of a layer can be explained, not both');
+  }
+  const logits = logitsOf(model, options);
+  return model.pullback(objectiveOf(options), {
+    composite: method.composite,
+    ...(logits === undefined ? {} : { outputs: [logits] }),
+  });
+}
+
+/** The time of every node of `explain`, see `Pullback.profile`. Throws as `explain`. */
+export async function profileExplanation(
+  model: Model,
+  method: Method,
+  batch: Tensor,
+  options: ExplainOptions = {},
+): Promise<PullbackProfile | undefined> {
+  const pullback = await pullbackOf(model, method, options);
+  const { signal } = options;
+  return pullback.profile(batch, targetOf(options), signal === undefined ? {} : { signal });
+}
+
+/** The value that class scores are taken from; none where a unit is explained. */
+function logitsOf(model: Model, { unit }: ExplainOptions): string | undefined {
+  return unit === undefined ? findScore(model.graph)?.logits : undefined;
 }
 
 /** A rectified signal can die before it reaches the picture; a reader must not take the flat map for an answer. */

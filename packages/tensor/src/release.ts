@@ -1,0 +1,23 @@
+import { MessageChannel, type MessagePort } from 'node:worker_threads';
+import type { TensorData } from './tensor.js';
+
+let nowhere: MessagePort | undefined;
+
+/**
+ * Gives the memory of an array back at once; the array, and every other over the same memory, is empty afterwards. For
+ * large arrays that come and go by the hundred: the garbage collector counts their memory, and to find out that they are
+ * garbage it goes over the whole heap each time. Nothing happens to shared memory.
+ */
+export function releaseData({ buffer }: TensorData): void {
+  if (!(buffer instanceof ArrayBuffer) || buffer.byteLength === 0) return;
+  // What is transferred to a port whose other end is closed belongs to nobody.
+  nowhere ??= closedPort();
+  nowhere.postMessage(undefined, [buffer]);
+}
+
+function closedPort(): MessagePort {
+  const { port1, port2 } = new MessageChannel();
+  port1.unref();
+  port2.close();
+  return port1;
+}
