@@ -71,7 +71,10 @@ export async function checkWithSanitizers() {
           join(root, 'node_modules', 'vitest', 'vitest.mjs'),
           ...['run', '--project', 'native', 'conformance', 'arguments', 'device', 'runtime'],
           // Memory that was freed is kept for a while, to see who still uses it: its return cannot be measured here.
-          ...['--testNamePattern', '^(?!.*(memory that nobody frees|no memory of sessions|memory of results back))'],
+          ...[
+            '--testNamePattern',
+            '^(?!.*(memory that nobody frees|no memory of sessions|memory of results back))',
+          ],
         ],
         {
           cwd: join(root, 'packages', 'kernels'),

@@ -86,7 +86,10 @@ async function benchOne(
     models.push(model);
     Object.assign(versions, model.engine.versions);
     for (const method of methods.filter(({ name }) => wanted.includes(name)))
-      candidates.push({ name: `${method.name} ${way}`, run: () => timed(() => explain(model, method, input)) });
+      candidates.push({
+        name: `${method.name} ${way}`,
+        run: () => timed(() => explain(model, method, input)),
+      });
   }
   if (peer !== undefined) {
     const answer: ExplainPeerAnswer = await peer.prepare({ net, batch });
@@ -116,9 +119,7 @@ export function formatRow({ net, batch, timings }: ExplainBenchRow): string {
       (timing.min / floor.min).toFixed(2),
     ]),
   );
-  return [
-    `${net}, batch ${batch}`,
-    line('', ['median ms', 'min ms', 'ratio', 'of minima']),
-    ...lines,
-  ].join('\n');
+  return [`${net}, batch ${batch}`, line('', ['median ms', 'min ms', 'ratio', 'of minima']), ...lines].join(
+    '\n',
+  );
 }
