@@ -1,4 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { markAsUntransferable } from 'node:worker_threads';
 import { expect, it } from 'vitest';
 import { releaseData } from '../src/index.js';
 
@@ -19,4 +20,11 @@ it('shared memory stays', () => {
   const shared = new Float32Array(new SharedArrayBuffer(8));
   releaseData(shared);
   expect(shared.length).toBe(2);
+});
+
+it('memory that may not leave its thread stays', () => {
+  const bound = new Float32Array(2);
+  markAsUntransferable(bound.buffer);
+  releaseData(bound);
+  expect(bound.length).toBe(2);
 });
