@@ -1,14 +1,17 @@
 import { UnitscopeError } from '@unitscope/tensor';
 
+// What ONNX Runtime says, as errors of ours: of its own bindings too, whose errors have no code but more words.
+
 /** ONNX Runtime's own codes, as far as they say more than that something failed. */
 const INVALID_ARGUMENT = 2;
 const NOT_IMPLEMENTED = 9;
 
 // Beyond these codes ONNX Runtime answers with text only. What is not recognised keeps its own words.
 const UNSUPPORTED =
-  /is not a registered function\/op|No Op registered for|Unsupported model IR version|Unknown model file format version|opset .*(not supported|is under development)/i;
+  /NOT_IMPLEMENTED|Could not find an implementation|is not a registered function\/op|No Op registered for|Unsupported model IR version|Unknown model file format version|opset .*(not supported|is under development)/i;
 const NO_MEMORY = /bad_alloc|Failed to allocate memory|out of memory/i;
-const BAD_INPUT = /^(Invalid rank for input|Got invalid dimensions for input|Unexpected input data type)/;
+const BAD_INPUT =
+  /^(Invalid rank for input|Got invalid dimensions for input|Unexpected input data type|Tensor's size\(|A \w+ tensor's data must be)|is missing in 'feeds'/;
 const NODE = /while running (\S+) node\. Name:'([^']*)' Status Message: (.*)$/s;
 
 /** Why a library cannot be used. */
@@ -45,7 +48,8 @@ export function runFailure(label: string, cause: unknown): UnitscopeError {
   if (statusOf(cause) === NOT_IMPLEMENTED) {
     return new UnitscopeError('unsupported', `${label} fails${at}: ${reason}`, details);
   }
-  const isInput = statusOf(cause) === INVALID_ARGUMENT && BAD_INPUT.test(text);
+  const status = statusOf(cause) ?? INVALID_ARGUMENT;
+  const isInput = status === INVALID_ARGUMENT && BAD_INPUT.test(text);
   return new UnitscopeError(isInput ? 'bad-input' : 'backend', `${label} fails${at}: ${reason}`, details);
 }
 
@@ -62,6 +66,8 @@ function shorten(text: string): string {
   const line = text
     .replace(/\s+/g, ' ')
     .replace(/\S+\.(cc|h|cpp):\d+ (\S+ )?/g, '')
+    .replace(/type of function (\w+)\(\) \{ \[native code\] \}/, '$1')
+    .replace(/^\[ONNXRuntimeError\] : \d+ : \w+ : /, '')
     .trim();
   return line.length > 400 ? `${line.slice(0, 400)}…` : line;
 }

@@ -1,3 +1,4 @@
+export { loadFailure, runFailure } from './failures.js';
 export { openRuntime, RUNTIME_VERSION } from './runtime.js';
 export type {
   LoadOptions,
