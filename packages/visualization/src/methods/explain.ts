@@ -74,13 +74,14 @@ export async function explain(
   options: ExplainOptions = {},
 ): Promise<Explanation> {
   const { signal, onProgress } = options;
-  const logits = logitsOf(model, options);
   const pullback = await pullbackOf(model, method, options);
   const result = await pullback.run(batch, targetOf(options), {
     ...(signal === undefined ? {} : { signal }),
     ...(onProgress === undefined ? {} : { onProgress }),
   });
   const map = method.finish(result.signal, batch);
+  // The one output that `pullbackOf` asks for.
+  const [logits] = result.outputs.values();
   return {
     method: method.name,
     form: method.form,
@@ -88,7 +89,7 @@ export async function explain(
     target: result.target ?? [],
     position: result.position,
     score: Array.from(result.score?.data ?? []),
-    logits: logits === undefined ? undefined : result.outputs.get(logits),
+    logits,
     plan: result.plan,
     notes: [...result.notes, ...notesOnSilence(method, map)],
   };
@@ -106,7 +107,7 @@ export async function pullbackOf(
   if (options.unit !== undefined && options.target !== undefined) {
     throw new UnitscopeError('wrong-use', 'either a class or a unit of a layer can be explained, not both');
   }
-  const logits = logitsOf(model, options);
+  const logits = options.unit === undefined ? findScore(model.graph)?.logits : undefined;
   return model.pullback(objectiveOf(options), {
     composite: method.composite,
     ...(logits === undefined ? {} : { outputs: [logits] }),
@@ -123,11 +124,6 @@ export async function profileExplanation(
   const pullback = await pullbackOf(model, method, options);
   const { signal } = options;
   return pullback.profile(batch, targetOf(options), signal === undefined ? {} : { signal });
-}
-
-/** The value that class scores are taken from; none where a unit is explained. */
-function logitsOf(model: Model, { unit }: ExplainOptions): string | undefined {
-  return unit === undefined ? findScore(model.graph)?.logits : undefined;
 }
 
 /** A rectified signal can die before it reaches the picture; a reader must not take the flat map for an answer. */
