@@ -3,13 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { readNpy, type TensorData, writeNpy } from '@unitscope/tensor';
-import { type Candidate, measure, timedSync } from './measure.js';
+import { type Candidate, measure, SPINNING, timedSync } from './measure.js';
 import type { Peak } from './peak.js';
 import type { Peer } from './peer.js';
 import { problems } from './problems/index.js';
 import { type ComparisonRow, judge, type PreparedProblem, type Problem } from './problems/problem.js';
-
-const SPIN_MS = 30;
 
 export interface ComparisonOptions {
   readonly threads: readonly number[];
@@ -113,7 +111,7 @@ async function compareOne(
       run: async () => {
         const time = await peer.run('torch', threads);
         // Its threads go on spinning for a while, on the processors that whoever comes next needs.
-        await pause(SPIN_MS);
+        await pause(SPINNING);
         return time;
       },
     });

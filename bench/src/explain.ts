@@ -3,7 +3,7 @@ import { Model } from '@unitscope/model';
 import { Random } from '@unitscope/tensor';
 import { explain, methods } from '@unitscope/visualization';
 import { Forward } from './forward.js';
-import { type Candidate, measure, pairedRatio, type Timing, timed } from './measure.js';
+import { type Candidate, measure, pairedRatio, SPINNING, type Timing, timed } from './measure.js';
 import { networks } from './networks/index.js';
 import { NO_PEER, Peer } from './peer.js';
 
@@ -32,9 +32,6 @@ interface ExplainPeerAnswer {
 }
 
 const FORWARD = 'onnxruntime forward';
-
-/** Milliseconds after which ONNX Runtime's threads have stopped spinning. */
-const SPINNING = 30;
 
 /** Times forward and explanations of whole networks, ours beside ONNX Runtime's forward, torch and Captum. */
 export async function benchExplain(options: ExplainBenchOptions, log: (line: string) => void) {

@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
+/** Milliseconds after which the threads of ONNX Runtime and of torch have stopped spinning. */
+export const SPINNING = 30;
+
 /** One thing to time. `run` gives the milliseconds it took. */
 export interface Candidate {
   readonly name: string;

@@ -1,24 +1,10 @@
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
 import { type OnnxRuntime, openRuntime, type RuntimeSession } from '@unitscope/kernels/runtime';
+import { onnxRuntimeLibrary } from '@unitscope/model';
 import { encodeForRuntime, type Graph } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { Forward } from './forward.js';
-import { measure, type Timing, timed } from './measure.js';
+import { measure, SPINNING, type Timing, timed } from './measure.js';
 import { networks } from './networks/index.js';
-
-/** The library of the package onnxruntime-node. */
-const library = join(
-  dirname(createRequire(import.meta.url).resolve('onnxruntime-node/package.json')),
-  'bin',
-  'napi-v6',
-  process.platform,
-  process.arch,
-  'libonnxruntime.so.1',
-);
-
-/** Longer than thread pools spin after a run. */
-const PAUSE = 50;
 
 async function load(runtime: OnnxRuntime, graph: Graph): Promise<(x: Tensor) => Promise<void>> {
   const { bytes, externalData } = encodeForRuntime(graph);
@@ -44,7 +30,7 @@ export interface RuntimeTimings {
 /** Runs through the binding beside onnxruntime-node, and two models at once beside one after the other. */
 export async function benchRuntime(net: string, batch: number, rounds: number): Promise<RuntimeTimings> {
   const graph = networks[net]!.build();
-  const runtime = await openRuntime({ library });
+  const runtime = await openRuntime({ library: onnxRuntimeLibrary() });
   const [first, second] = [await load(runtime, graph), await load(runtime, graph)];
   const peer = await Forward.open(graph, runtime.threads);
   const x = new Random(2).normalTensor([batch, 3, 224, 224]);
@@ -65,7 +51,7 @@ export async function benchRuntime(net: string, batch: number, rounds: number): 
       { name: 'two models at once', run: () => timed(() => Promise.all([four(first), four(second)])) },
     ],
     rounds,
-    PAUSE,
+    SPINNING,
   );
   await peer.release();
   const [ours, theirs, turns, once] = timings.map(({ min }) => min);
@@ -91,7 +77,7 @@ export interface RuntimeMemory {
 /** Resident memory over many runs of one session, then over many sessions that are opened, run once and released. */
 export async function benchRuntimeMemory(net: string, runs: number, cycles: number): Promise<RuntimeMemory> {
   const { bytes, externalData } = encodeForRuntime(networks[net]!.build());
-  const runtime = await openRuntime({ library });
+  const runtime = await openRuntime({ library: onnxRuntimeLibrary() });
   const x = new Random(2).normalTensor([1, 3, 224, 224]);
   const run = (session: RuntimeSession) => session.run({ [session.inputs[0]!.name]: x });
   const session = await runtime.load(bytes, { externalData });

@@ -16,6 +16,7 @@ export {
   type ModelOptions,
   type ModelRunOptions,
 } from './model.js';
+export { onnxRuntimeLibrary } from './native/library.js';
 export type { PlanNode } from './plan.js';
 export {
   Pullback,
