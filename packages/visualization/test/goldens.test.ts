@@ -1,6 +1,7 @@
 import { gradient as gradientComposite } from '@unitscope/autodiff';
 import { Model } from '@unitscope/model';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONFIGURATIONS } from '../../model/test/support/engines.js';
 import {
   deconvnet,
   deconvolution,
@@ -10,7 +11,6 @@ import {
   inputTimesGradient,
   saliencyMap,
 } from '../src/index.js';
-import { CONFIGURATIONS } from './support/engines.js';
 import { Golden, goldensAreThere } from './support/goldens.js';
 
 /** Every network on every engine with every lowering. */

@@ -4,8 +4,8 @@ import { fileURLToPath } from 'node:url';
 import { Model } from '@unitscope/model';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
+import { CONFIGURATIONS, type Configuration } from '../../model/test/support/engines.js';
 import { explain, methods } from '../src/index.js';
-import { CONFIGURATIONS, type Configuration } from './support/engines.js';
 
 const folder = fileURLToPath(new URL('../../../../shared/data/models', import.meta.url));
 const networks = existsSync(folder) ? readdirSync(folder).filter((file) => file.endsWith('.onnx')) : [];
