@@ -27,5 +27,12 @@ struct BlockLanes {
   static void store(std::int32_t* to, Ints values) { __builtin_memcpy(to, &values, sizeof values); }
 };
 
+/// Where a value takes the place of the maximum so far. The first one stays, and so does a NaN, which is larger than all
+/// numbers and alone differs from itself.
+template <typename Lanes>
+typename Lanes::Ints takes_place(typename Lanes::Floats value, typename Lanes::Floats best) {
+  return ~(value <= best) & ~(best != best);  // NOLINT(misc-redundant-expression)
+}
+
 }  // namespace
 }  // namespace us::cpu::US_ISA

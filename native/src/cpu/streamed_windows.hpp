@@ -188,7 +188,7 @@ class StreamedWindows {
     for (int r = static_cast<int>(first_); r < last_; ++r) {
       for (int c = left; c < right; ++c) {
         const Values value = Lanes::load(rows_[r] + start + c * Block);
-        const Cells wins = ~(value <= best) & (best == best);
+        const Cells wins = takes_place<Lanes>(value, best);
         best = wins ? value : best;
         where = wins ? Cells{} + (r * Side + c) : where;
       }

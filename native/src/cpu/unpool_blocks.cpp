@@ -86,8 +86,7 @@ class ScatteredWindows {
         for (std::int64_t r = down.first; r < down.last; ++r) {
           for (std::int64_t c = across.first; c < across.last; ++c) {
             const Values value = Lanes::load(rows_[r] + start + c * x_.dilation * Block);
-            // A NaN that was found first stays: it alone differs from itself.
-            const Cells wins = ~(value <= best) & ~(best != best);  // NOLINT(misc-redundant-expression)
+            const Cells wins = takes_place<Lanes>(value, best);
             best = wins ? value : best;
             where = wins ? Cells{} + static_cast<std::int32_t>(r * x_.kernel + c) : where;
           }
