@@ -14,7 +14,7 @@ import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
 import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective } from './objective.js';
-import type { PlacedNode } from './placement.js';
+import { labelOf, type PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
 
 export interface CompileOptions {
@@ -169,7 +169,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
     index: seed.index,
     outputs: extra,
     plan: path.map((node) => ({
-      node: node.name || node.outputs[0]!,
+      node: labelOf(node),
       operator: node.operator,
       rule: rules.get(node)!.name,
     })),

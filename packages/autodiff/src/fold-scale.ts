@@ -1,4 +1,13 @@
-import { type Constant, type Graph, GraphBuilder, indexGraph, type Node, type Shapes } from '@unitscope/onnx';
+import {
+  type Constant,
+  type Graph,
+  GraphBuilder,
+  indexGraph,
+  type Node,
+  pruneGraph,
+  replaceNodes,
+  type Shapes,
+} from '@unitscope/onnx';
 import type { FusedGraph } from './fuse.js';
 import { UNITSCOPE_DOMAIN } from './native-operator.js';
 import { rectifierOf } from './operators/relu-grad.js';
@@ -14,7 +23,7 @@ export function foldScales(graph: Graph, shapes: Shapes): FusedGraph {
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const isPrivate = (value: string) => !outputs.has(value) && consumers(value).length === 1;
   const builder = new GraphBuilder(graph);
-  const replaced = new Map<Node, Node | undefined>();
+  const replaced = new Map<Node, readonly Node[]>();
   const fusions = new Map<string, readonly string[]>();
   for (const node of graph.nodes) {
     if (node.operator !== 'Mul' || node.domain !== '') continue;
@@ -38,24 +47,18 @@ export function foldScales(graph: Graph, shapes: Shapes): FusedGraph {
       `${conv.inputs[1]}:scaled`,
     );
     const inputs = [conv.inputs[0]!, scaled];
-    replaced.set(node, undefined);
+    replaced.set(node, []);
     fusions.set(node.outputs[0]!, [node.name]);
     if (mask === undefined) {
-      replaced.set(conv, { ...conv, inputs, outputs: node.outputs });
+      replaced.set(conv, [{ ...conv, inputs, outputs: node.outputs }]);
     } else {
-      replaced.set(conv, { ...conv, inputs });
-      replaced.set(mask, { ...mask, outputs: node.outputs });
+      replaced.set(conv, [{ ...conv, inputs }]);
+      replaced.set(mask, [{ ...mask, outputs: node.outputs }]);
     }
   }
   if (replaced.size === 0) return { graph, fusions };
-  const nodes = graph.nodes.flatMap((node) => {
-    const replacement = replaced.has(node) ? replaced.get(node) : node;
-    return replacement === undefined ? [] : [replacement];
-  });
-  const read = new Set(nodes.flatMap(({ inputs }) => inputs));
-  const { initializers } = builder.build();
-  const kept = new Map([...initializers].filter(([name]) => read.has(name)));
-  return { graph: { ...graph, nodes, initializers: kept }, fusions };
+  const scaled = replaceNodes(builder.build(), (node) => replaced.get(node));
+  return { graph: pruneGraph(scaled), fusions };
 }
 
 /** One factor per channel of the node's result, out of a constant of dims [C, 1, ...] or [1, C, 1, ...]. */

@@ -1,4 +1,4 @@
-import { type Graph, indexGraph, intAttribute, type Node, type Shapes } from '@unitscope/onnx';
+import { type Graph, indexGraph, intAttribute, type Node, replaceNodes, type Shapes } from '@unitscope/onnx';
 import { UNITSCOPE_DOMAIN } from './native-operator.js';
 import { type Rectifier, rectifierOf } from './operators/relu-grad.js';
 import { splitReluGradAttributes } from './operators/split-relu-grad.js';
@@ -24,7 +24,7 @@ export function fuseSignals(graph: Graph, shapes: Shapes, before: Fusions = new 
   const outputs = new Set(graph.outputs.map(({ name }) => name));
   const fusions = new Map(before);
   const namesOf = (node: Node) => [...(before.get(node.outputs[0]!) ?? []), node.name];
-  const replaced = new Map<Node, Node | undefined>();
+  const replaced = new Map<Node, readonly Node[]>();
   const order = new Map(graph.nodes.map((node, i) => [node, i]));
   const isPrivate = (value: string) => !outputs.has(value) && consumers(value).length === 1;
 
@@ -37,8 +37,8 @@ export function fuseSignals(graph: Graph, shapes: Shapes, before: Fusions = new 
     const x = isNative(made) ? RECTIFIED_INPUT[made.operator] : undefined;
     if (x === undefined || made.attributes.has('rule')) continue;
     if (rectifier.rule !== 'deconvnet' && made.inputs[x] !== y) continue;
-    replaced.set(made, undefined);
-    replaced.set(node, withRectifier(made, rectifier, node.outputs));
+    replaced.set(made, []);
+    replaced.set(node, [withRectifier(made, rectifier, node.outputs)]);
     fusions.set(node.outputs[0]!, namesOf(node));
   }
   for (const node of graph.nodes) {
@@ -52,19 +52,20 @@ export function fuseSignals(graph: Graph, shapes: Shapes, before: Fusions = new 
       parts.masks.map((mask) => mask && rectifierOf(mask)),
     );
     const inputs = [node.inputs[0]!, parts.whole.outputs[0]!];
-    replaced.set(node, {
-      ...{ name: node.name, operator: 'SplitReluGrad', domain: UNITSCOPE_DOMAIN },
-      ...{ inputs, outputs: outputNames, attributes },
-    });
-    for (const mask of masks) replaced.set(mask, undefined);
+    replaced.set(node, [
+      {
+        name: node.name,
+        operator: 'SplitReluGrad',
+        domain: UNITSCOPE_DOMAIN,
+        inputs,
+        outputs: outputNames,
+        attributes,
+      },
+    ]);
+    for (const mask of masks) replaced.set(mask, []);
     fusions.set(outputNames[0]!, masks.flatMap(namesOf));
   }
-  if (replaced.size === 0) return { graph, fusions };
-  const nodes = graph.nodes.flatMap((node) => {
-    const replacement = replaced.has(node) ? replaced.get(node) : node;
-    return replacement === undefined ? [] : [replacement];
-  });
-  return { graph: { ...graph, nodes }, fusions };
+  return { graph: replaceNodes(graph, (node) => replaced.get(node)), fusions };
 }
 
 /** Which input is the output of the rectifier in front of the operator, for those that have its rule. */

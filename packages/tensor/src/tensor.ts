@@ -66,7 +66,8 @@ export function stridesOf(dims: readonly number[]): number[] {
   return strides;
 }
 
-export function sameDims(a: readonly number[], b: readonly number[]): boolean {
+/** Of sizes; of a graph's dims too, where an axis may have a name for a size. */
+export function sameDims(a: readonly (number | string)[], b: readonly (number | string)[]): boolean {
   return a.length === b.length && a.every((dim, axis) => dim === b[axis]);
 }
 

@@ -1,4 +1,5 @@
-import { type Constant, type Dim, floatAttribute, type Node } from '@unitscope/onnx';
+import { type Constant, floatAttribute, type Node } from '@unitscope/onnx';
+import { sameDims } from '@unitscope/tensor';
 import { withRectifier } from '../fuse.js';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import { rectifierOf } from '../operators/relu-grad.js';
@@ -270,8 +271,4 @@ export function writeReluGrad(writer: BlockedWriter, node: Node): boolean {
   if (!writer.prefersBlocked(node.inputs)) return false;
   writer.write({ origin: node, inputs: node.inputs.map((input) => writer.blocked(input)) }, node.outputs);
   return true;
-}
-
-export function sameDims(a: readonly Dim[], b: readonly Dim[]): boolean {
-  return a.length === b.length && a.every((size, axis) => size === b[axis]);
 }

@@ -1,7 +1,7 @@
 import { intsAttribute, type Node } from '@unitscope/onnx';
+import { sameDims } from '@unitscope/tensor';
 import { UNITSCOPE_DOMAIN } from '../native-operator.js';
 import { labelOf } from '../placement.js';
-import { sameDims } from './elementwise.js';
 import { type BlockedWriter, NCHWC_DOMAIN, type Written } from './writer.js';
 
 /**

@@ -250,7 +250,9 @@ function writeStackedPhases(source: Source, stacked: string, counts: readonly [n
   const phases = isWhole
     ? writer.writeInnerParts(
         {
-          ...{ ...split, operator: 'Split', name: `${stem}/Split` },
+          ...split,
+          operator: 'Split',
+          name: `${stem}/Split`,
           inputs: [stacked, builder.ints(new Array<number>(sh * sw).fill(channels))],
         },
         new Array<readonly Dim[]>(sh * sw).fill([batch, channels, ...counts]),

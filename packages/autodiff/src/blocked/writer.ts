@@ -5,6 +5,8 @@ import {
   type ElementType,
   type Graph,
   GraphBuilder,
+  type GraphIndex,
+  indexGraph,
   type Node,
   type Shapes,
   type ValueInfo,
@@ -54,8 +56,7 @@ export class BlockedWriter {
   readonly #graph: Graph;
   readonly #fusions: Fusions;
   readonly #outputs: ReadonlySet<string>;
-  readonly #uses = new Map<string, number>();
-  readonly #consumers = new Map<string, Node[]>();
+  readonly #index: GraphIndex;
   readonly #plain = new Set<string>();
   readonly #blocked = new Map<string, string>();
   readonly #info = new Map<string, ValueInfo>();
@@ -68,17 +69,10 @@ export class BlockedWriter {
     this.builder = new GraphBuilder(graph);
     this.#graph = graph;
     this.#fusions = fusions;
+    this.#index = indexGraph(graph);
     this.#outputs = new Set(graph.outputs.map(({ name }) => name));
     for (const { name } of graph.inputs) this.#plain.add(name);
     for (const name of graph.initializers.keys()) this.#plain.add(name);
-    for (const node of graph.nodes) {
-      for (const input of node.inputs) {
-        this.#uses.set(input, (this.#uses.get(input) ?? 0) + 1);
-        const readers = this.#consumers.get(input);
-        if (readers === undefined) this.#consumers.set(input, [node]);
-        else if (readers.at(-1) !== node) readers.push(node);
-      }
-    }
   }
 
   /** The next multiple of the block. */
@@ -115,7 +109,7 @@ export class BlockedWriter {
   }
 
   consumers(value: string): readonly Node[] {
-    return this.#consumers.get(value) ?? [];
+    return this.#index.consumers(value);
   }
 
   isOutput(value: string): boolean {
@@ -124,7 +118,9 @@ export class BlockedWriter {
 
   /** Whether exactly one input of one node reads the value, so that its maker may be changed together with the node. */
   isPrivate(value: string): boolean {
-    return this.#uses.get(value) === 1 && !this.#outputs.has(value);
+    const [reader, ...others] = this.consumers(value);
+    const isReadOnce = others.length === 0 && reader?.inputs.filter((input) => input === value).length === 1;
+    return isReadOnce && !this.#outputs.has(value);
   }
 
   /** Whether both layouts of a value are the same memory. */
@@ -163,12 +159,8 @@ export class BlockedWriter {
     if (name !== undefined) return name;
     if (this.#isShared(value)) return value;
     const output = this.#nameBlocked(value);
-    const attributes: Attributes = new Map();
-    this.#push({
-      node: this.#node('ReorderInput', NCHWC_DOMAIN, `${value}/ReorderInput`, [value], [output], attributes),
-      layout: 'blocked',
-      fused: [],
-    });
+    const node = this.#reorder('ReorderInput', value, value, output, new Map());
+    this.#push({ node, layout: 'blocked', fused: [] });
     return output;
   }
 
@@ -183,9 +175,7 @@ export class BlockedWriter {
       ['channels', { kind: 'int', value: image.channels }],
       ['channels_last', { kind: 'int', value: 0 }],
     ]);
-    const node = this.#node(
-      ...(['ReorderOutput', NCHWC_DOMAIN, `${value}/ReorderOutput`, [name], [value], attributes] as const),
-    );
+    const node = this.#reorder('ReorderOutput', value, name, value, attributes);
     this.#push({ node, layout: 'nchw', fused: [] });
     this.#plain.add(value);
     return value;
@@ -327,14 +317,9 @@ export class BlockedWriter {
     for (const output of written.node.outputs) this.#makers.set(output, written);
   }
 
-  #node(
-    operator: string,
-    domain: string,
-    stem: string,
-    inputs: readonly string[],
-    outputs: readonly string[],
-    attributes: Attributes,
-  ): Node {
-    return { name: this.builder.freshName(stem), operator, domain, inputs, outputs, attributes };
+  /** A node that brings a value of the graph from one layout into the other. */
+  #reorder(operator: string, value: string, from: string, to: string, attributes: Attributes): Node {
+    const name = this.builder.freshName(`${value}/${operator}`);
+    return { name, operator, domain: NCHWC_DOMAIN, inputs: [from], outputs: [to], attributes };
   }
 }
