@@ -16,7 +16,7 @@ const ALLOWED = {
   data: ['kernels', 'tensor'],
   metrics: ['kernels', 'tensor'],
   report: ['tensor'],
-  visualization: ['autodiff', 'model', 'kernels', 'tensor'],
+  visualization: ['metrics', 'model', 'autodiff', 'onnx', 'kernels', 'tensor'],
   cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization', 'report'],
 };
 
