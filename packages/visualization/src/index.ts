@@ -26,4 +26,17 @@ export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
 export { blankPicture, type Color, type Picture, scalePicture, toRgb } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';
+export {
+  compileExplanation,
+  type LayerObjective,
+  STANDALONE_DEFAULTS,
+  type StandaloneOptions,
+} from './standalone/compile-explanation.js';
+export {
+  type ParameterName,
+  type StandaloneMethod,
+  type StandaloneParameters,
+  standaloneMethodNamed,
+  standaloneMethods,
+} from './standalone/methods.js';
 export { drawText, textWidth } from './text.js';
