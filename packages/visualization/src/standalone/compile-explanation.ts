@@ -10,6 +10,7 @@ import {
 import { findLayer, type Layer, layersOf, Model } from '@unitscope/model';
 import { cutGraph, type Dim, type Graph, inferShapes, withMetadata, writeModel } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
+import { deriveFlippedWeights } from './flipped-weights.js';
 import { GraphWriter } from './graph-writer.js';
 import {
   type ParameterName,
@@ -256,7 +257,7 @@ function draw(
 
   const insert = (into: GraphWriter, compiled: CompiledPullback, at: string, aim: string, values: string[]) =>
     into.insert(
-      cutGraph(compiled.graph, { outputs: values }),
+      deriveFlippedWeights(cutGraph(compiled.graph, { outputs: values })),
       new Map([
         [input.name, at],
         [compiled.targetInput, aim],

@@ -33,6 +33,8 @@ export class GraphWriter {
   readonly #around: GraphWriter | undefined;
   readonly #opset: number;
   readonly #written = new Map<string, readonly string[]>();
+  /** Values made of constants alone. */
+  readonly #fixed: Set<string>;
   readonly #constants: Map<string, { readonly name: string; readonly bytes: Uint8Array }[]>;
 
   constructor(name: string, opset: number, around?: GraphWriter) {
@@ -41,6 +43,7 @@ export class GraphWriter {
     this.#around = around;
     this.#root = around === undefined ? this.#nodes : around.#root;
     this.#constants = around === undefined ? new Map() : around.#constants;
+    this.#fixed = around === undefined ? new Set() : around.#fixed;
   }
 
   /** Keeps a name for an input or output of the file. */
@@ -75,6 +78,7 @@ export class GraphWriter {
     if (known !== undefined) return known.name;
     const name = this.#root.constant({ type, dims, data }, stem);
     this.#constants.set(key, [...alike, { name, bytes }]);
+    this.#fixed.add(name);
     return name;
   }
 
@@ -190,6 +194,10 @@ export class GraphWriter {
     wanted: readonly string[],
     attributes: Attributes,
   ): readonly string[] {
+    const isFixed = inputs.length > 0 && inputs.every((input) => input === '' || this.#fixed.has(input));
+    // What is the same in every turn is made once, before the loop.
+    if (isFixed && this.#around !== undefined)
+      return this.#around.#write(stem, operator, inputs, wanted, attributes);
     const key = keyOf(operator, inputs, wanted, attributes);
     const known = this.#find(key);
     if (known !== undefined) return known;
@@ -205,6 +213,7 @@ export class GraphWriter {
     };
     this.#nodes.append(node);
     this.#written.set(key, node.outputs);
+    if (isFixed) for (const output of node.outputs) this.#fixed.add(output);
     return node.outputs;
   }
 
