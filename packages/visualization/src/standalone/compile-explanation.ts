@@ -79,6 +79,8 @@ export function compileExplanation(
   const network = networkOf(source, options.inputDims);
   const { sketch, finish } = draw(network, method, parameters, options.unit);
   const map = method.write(sketch);
+  const { unit } = options;
+  const called = (layer: string) => findLayer(network.layers, layer).name;
   const { graph, notes } = finish(map);
   const record = {
     version: readVersion(),
@@ -86,9 +88,9 @@ export function compileExplanation(
     form: method.form,
     parameters: JSON.stringify(Object.fromEntries(method.parameters.map((name) => [name, parameters[name]]))),
     objective: JSON.stringify(
-      options.unit === undefined
+      unit === undefined
         ? { kind: 'class', score: 'logit' }
-        : { kind: 'unit', layer: options.unit.layer, position: options.unit.position ?? 'max' },
+        : { kind: 'unit', layer: called(unit.layer), position: unit.position ?? 'max' },
     ),
     convention: method.convention,
     notes: notes.join('; '),
@@ -151,6 +153,14 @@ function fixedDims(
     throw new UnitscopeError(
       'wrong-use',
       `the network takes pictures of any size, ${name} ${shown}; choose one by inputDims (--size H,W on the command line)`,
+      { subject: name },
+    );
+  }
+  const fits = stated?.every((dim, axis) => typeof dim === 'string' || dim === given?.[axis]) ?? true;
+  if (given !== undefined && (!fits || (stated ?? given).length !== given.length)) {
+    throw new UnitscopeError(
+      'wrong-use',
+      `input "${name}" cannot have dims [${given.join(', ')}]; the file says [${stated?.join(', ')}]`,
       { subject: name },
     );
   }
