@@ -114,9 +114,8 @@ program
   .option('--batch <n>', 'pictures', Number, 16)
   .option('--explanations <n>', 'explanations in a round', Number, 1)
   .option('--rounds <n>', 'rounds', Number, 7)
-  .action(async ({ batch, explanations, rounds, ...options }) =>
-    console.log(JSON.stringify(await benchEventLoop(options, batch, explanations, rounds))),
-  );
+  .option('--release', 'give the memory of each explanation back before the next', false)
+  .action(async (options) => console.log(JSON.stringify(await benchEventLoop(options))));
 
 program
   .command('runtime')
