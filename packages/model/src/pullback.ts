@@ -249,7 +249,7 @@ export class Pullback {
       lowering: runner.lowering,
       inputDims: inputs,
     });
-    return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), valueOf(this.#objective)) };
+    return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), explainedValue(this.#objective)) };
   }
 
   /** The run-time inputs of the objective. */
@@ -321,7 +321,14 @@ export class Pullback {
 function objectiveIn(graph: Graph, layers: readonly Layer[], objective: PullbackObjective): Objective {
   if (objective.kind === 'seed') return { kind: 'seed', value: findLayer(layers, objective.layer).value };
   if (objective.kind === 'linear') {
-    return { kind: 'linear', values: objective.layers.map((layer) => findLayer(layers, layer).value) };
+    const values = objective.layers.map((layer) => findLayer(layers, layer).value);
+    const twice = values.find((value, i) => values.indexOf(value) !== i);
+    if (twice !== undefined) {
+      throw new UnitscopeError('wrong-use', `${twice} is named twice; add its coefficients up`, {
+        subject: twice,
+      });
+    }
+    return { kind: 'linear', values };
   }
   if (objective.kind === 'unit') {
     const { layer, position = 'max' } = objective;
@@ -344,7 +351,7 @@ function dimsOf(shapes: Shapes, value: string): readonly Dim[] {
 }
 
 /** The value whose dims targets are counted in. */
-function valueOf(objective: Objective): string {
+function explainedValue(objective: Objective): string {
   return objective.kind === 'linear' ? (objective.values[0] ?? '') : objective.value;
 }
 

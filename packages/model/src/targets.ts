@@ -32,7 +32,7 @@ export function resolveTargets(
   if (given === undefined) {
     throw new UnitscopeError(
       'wrong-use',
-      `say which unit of ${valueOf(objective)} to explain, by its number`,
+      `say which unit of ${explainedValue(objective)} to explain, by its number`,
     );
   }
   const one = (single: OneTarget) => BigInt(resolveOne(single, objective, dims));
@@ -48,7 +48,7 @@ export function resolveTargets(
 
 function resolveOne(target: OneTarget, objective: Objective, dims: readonly Dim[]): number {
   const [channels = 1, height = 1, width = 1] = dims.slice(1).map(Number);
-  const value = valueOf(objective);
+  const value = explainedValue(objective);
   if (objective.kind === 'class') {
     if (target === 'top1') return TOP;
     if (typeof target !== 'number') {
@@ -89,7 +89,7 @@ function numbered(given: number, count: number, kind: string, kinds: string, own
   });
 }
 
-function valueOf(objective: Objective): string {
+function explainedValue(objective: Objective): string {
   return objective.kind === 'linear' ? objective.values.join(', ') : objective.value;
 }
 

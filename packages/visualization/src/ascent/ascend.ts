@@ -185,14 +185,14 @@ function recordOf(
   canvas: CanvasSize,
   inputSize: readonly [number, number],
 ): AscentRecord {
-  const valueOf = ({ name, paper, options }: StepValue): StepValue => ({ name, paper, options });
+  const describeStep = ({ name, paper, options }: StepValue): StepValue => ({ name, paper, options });
   const { start } = plan;
   const deviation = start.kind === 'noise' && start.deviation !== undefined ? ` of ${start.deviation}` : '';
   return {
     ...{ recipe: plan.name, paper: plan.paper, objectives: objectives.map(describeObjective) },
     ...{ parametrisation: plan.parametrisation, start: `${start.kind}${deviation}`, seed, steps: plan.steps },
-    ...{ size: [canvas.height, canvas.width], inputSize, optimiser: valueOf(plan.optimiser) },
-    ...{ regularisers: plan.regularisers.map(valueOf), transforms: plan.transforms.map(valueOf) },
+    ...{ size: [canvas.height, canvas.width], inputSize, optimiser: describeStep(plan.optimiser) },
+    ...{ regularisers: plan.regularisers.map(describeStep), transforms: plan.transforms.map(describeStep) },
     redirectedSteps: plan.redirectedSteps ?? 0,
   };
 }

@@ -70,18 +70,22 @@ export function linearObjective(
       ...{ channels: count, height, width, positions: length / count },
     };
   };
-  const valueOf = (layer: string) => model.layer(layer).value;
+  const placeOf = (layer: string, sample: number) => place(model.layer(layer).value, sample);
   const add = (objective: AscentObjective, weight: number, sample: number): void => {
     if (!Number.isFinite(weight)) throw new UnitscopeError('wrong-use', `a weight cannot be ${weight}`);
     switch (objective.kind) {
       case 'class':
-        return addClass(place(scoreOf(model, objective.output), sample), objective.target, weight);
+        addClass(place(scoreOf(model, objective.output), sample), objective.target, weight);
+        break;
       case 'unit':
-        return addUnit(place(valueOf(objective.layer), sample), objective, weight);
+        addUnit(placeOf(objective.layer, sample), objective, weight);
+        break;
       case 'channel':
-        return addChannel(place(valueOf(objective.layer), sample), objective, weight);
+        addChannel(placeOf(objective.layer, sample), objective, weight);
+        break;
       case 'direction':
-        return addDirection(place(valueOf(objective.layer), sample), objective, weight);
+        addDirection(placeOf(objective.layer, sample), objective, weight);
+        break;
       case 'sum':
         if (objective.terms.length === 0)
           throw new UnitscopeError('wrong-use', 'a sum needs at least one term');
