@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
+import { addAscendCommand } from './commands/ascend.js';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -20,6 +21,7 @@ const INTERRUPTED = 130;
 const COMMANDS = [
   addLayersCommand,
   addExplainCommand,
+  addAscendCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,

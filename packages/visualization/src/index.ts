@@ -1,3 +1,36 @@
+export {
+  type AscendOptions,
+  type Ascent,
+  type AscentFrame,
+  type AscentProgress,
+  type AscentRecord,
+  ascend,
+} from './ascent/ascend.js';
+export { type AscentObjective, describeObjective } from './ascent/objective.js';
+export {
+  adam,
+  gradientAscent,
+  normalisedAscent,
+  type Optimiser,
+  progressAscent,
+} from './ascent/optimisers.js';
+export type { ParametrisationName, Start } from './ascent/parametrisation.js';
+export type { PictureScale } from './ascent/picture-scale.js';
+export { type AscentRecipe, RECIPE_NAMES, recipeNamed } from './ascent/recipes.js';
+export {
+  blurPenalty,
+  clipSmallContribution,
+  clipSmallNorm,
+  decay,
+  gaussianBlur,
+  l1Penalty,
+  l2Penalty,
+  type Regulariser,
+  totalVariation,
+} from './ascent/regularisers.js';
+export type { CanvasState, StepValue } from './ascent/step-value.js';
+export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
+export type { Warp } from './ascent/warp.js';
 export { COLOR_MAP_NAMES, type ColorMapName, colorMap } from './color-map.js';
 export {
   flattenChannels,
