@@ -7,6 +7,7 @@ import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
+import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
 import type { Streams } from './streams.js';
@@ -20,6 +21,7 @@ const INTERRUPTED = 130;
 const COMMANDS = [
   addLayersCommand,
   addExplainCommand,
+  addProjectCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,
