@@ -26,7 +26,7 @@ export interface ProjectionFigureOptions {
   readonly top?: number;
   /** The order of the channels of the network's input. Default `rgb`. */
   readonly channelOrder?: 'rgb' | 'bgr';
-  /** Units in a row. By default as many as make the figure not wider than it is high, nor wider than 1800 pixels. */
+  /** Units in a row. By default as many as make the figure nearest to a square, of 2400 pixels in width at most. */
   readonly columns?: number;
   readonly title?: string;
 }
@@ -42,14 +42,16 @@ const MARGIN = 14;
 const TEXT_SCALE = 2;
 const LINE = CELL_HEIGHT * TEXT_SCALE;
 const LABEL_LINES = 2;
-const WIDEST = 1800;
+const WIDEST = 2400;
+// A late layer's signal has a few pixels many times as strong as the rest, which would leave the rest grey.
+const PERCENTILE = 99.5;
 
 /**
  * The figure of Zeiler and Fergus 2014: for every unit a square of its projections beside a square of the parts of the
  * pictures they were made from, the strongest at the top left.
  *
- * Every projection has a scale of its own, symmetric around zero: zero is mid-grey, the largest |value| of the patch is a
- * full colour; one of zeros is flat grey. What a receptive field sees beyond the border of the picture is light grey. Small
+ * Every projection has a scale of its own, symmetric around zero: zero is mid-grey, the 99.5th percentile of |value| in the
+ * patch is a full colour and what is beyond it is clipped; one of zeros is flat grey. What a receptive field sees beyond the border of the picture is light grey. Small
  * fields are enlarged by a whole factor with their pixels as blocks, fields of more than 160 pixels made smaller.
  *
  * Throws `wrong-use` without a picture, `bad-input` for a patch of other channels, or with NaN.
@@ -101,8 +103,7 @@ export function drawProjections(
         for (const edge of [x, beside]) outlineCell(canvas, edge, y, cell);
         continue;
       }
-      // Zero is the middle of the scale whatever the percentile; 100 leaves nothing clipped.
-      const projected = signedPicture(shown.patch, { channelOrder, percentile: 100 });
+      const projected = signedPicture(shown.patch, { channelOrder, percentile: PERCENTILE });
       pasteInto(canvas, framed(projected, shown.field, 'frame'), x, y, cell);
       pasteInto(canvas, framed(shown.picture, shown.field, 'picture'), beside, y, cell);
     }
@@ -115,12 +116,15 @@ function cellSize(longest: number): number {
   return longest > LARGEST ? LARGEST : longest * Math.max(1, Math.floor(ENLARGED / longest));
 }
 
+/** Of the numbers of columns that are not too wide, the one that is nearest to a square. */
 function columnsFor(count: number, block: { readonly width: number; readonly height: number }): number {
-  let columns = 1;
-  const fits = (more: number) =>
-    more * block.width <= WIDEST && more * block.width <= Math.ceil(count / more) * block.height * 1.5;
-  while (columns < count && fits(columns + 1)) columns++;
-  return columns;
+  const elongation = (columns: number) =>
+    Math.abs(Math.log((columns * block.width) / (Math.ceil(count / columns) * block.height)));
+  let best = 1;
+  for (let columns = 2; columns <= count && columns * (block.width + MARGIN) + MARGIN <= WIDEST; columns++) {
+    if (elongation(columns) < elongation(best)) best = columns;
+  }
+  return best;
 }
 
 /** The frame of a field with what lies inside the picture, given as the frame or as the whole picture. */
