@@ -93,7 +93,7 @@ describe('projections of a small network', () => {
   ] as const)('by %s are the maps of explain, cut out', async (name, method) => {
     const model = await loaded;
     const { projections } = await projectUnits(model, 'relu2', pictures, new Array(7).fill(2), {
-      method: methodNamed(name),
+      composite: methodNamed(name).composite,
     });
     const { map, position, score } = await method(model, pictures, { unit: { layer: 'relu2', channel: 2 } });
     const size = 3 * height * width;

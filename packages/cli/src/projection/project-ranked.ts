@@ -63,7 +63,10 @@ export async function projectRanked(
       const part = pairs.slice(start, start + batchSize);
       const inputs: Tensor = concatBatch(part.map(({ i }) => sliceBatch(batch.inputs, i, i + 1)));
       const targets = part.map(({ unit }) => unit);
-      const result = await projectUnits(model, layer.name, inputs, targets, { method, signal });
+      const result = await projectUnits(model, layer.name, inputs, targets, {
+        composite: method.composite,
+        signal,
+      });
       for (const note of result.notes) notes.add(note);
       for (const [n, { row, place, number, i }] of part.entries())
         rows[row]![place] = { ...result.projections[n]!, number, picture: shown[i]! };

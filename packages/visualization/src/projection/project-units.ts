@@ -1,12 +1,12 @@
+import { type Composite, deconvnet } from '@unitscope/autodiff';
 import type { Layer, Model, Progress, ReceptiveField, UnitPlace } from '@unitscope/model';
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
-import type { Method } from '../methods/explain.js';
 import { gradientMethod } from '../methods/gradient.js';
 import { deconvnetMethod, guidedBackpropMethod } from '../methods/rectifying.js';
 import { type FieldWindow, fieldWindow, type Window } from './field-window.js';
 
 /** What carries one activation back to the pixels, the deconvnet of the paper first. */
-export const projectionMethods: readonly Method[] = [deconvnetMethod, guidedBackpropMethod, gradientMethod];
+export const projectionMethods = [deconvnetMethod, guidedBackpropMethod, gradientMethod] as const;
 
 /** One activation of a layer, carried back to the picture. */
 export interface Projection {
@@ -26,8 +26,8 @@ export interface Projection {
 }
 
 export interface ProjectOptions {
-  /** One of `projectionMethods`; the deconvnet by default. */
-  readonly method?: Method;
+  /** Rules by which the signal goes back, those of a method of `projectionMethods`; the deconvnet by default. */
+  readonly composite?: Composite;
   readonly signal?: AbortSignal | undefined;
   readonly onProgress?: (progress: Progress) => void;
 }
@@ -50,7 +50,7 @@ export async function projectUnits(
   layer: string,
   batch: Tensor,
   units: readonly (number | UnitPlace)[],
-  { method = deconvnetMethod, signal, onProgress }: ProjectOptions = {},
+  { composite = deconvnet, signal, onProgress }: ProjectOptions = {},
 ): Promise<{ readonly projections: readonly Projection[]; readonly notes: readonly string[] }> {
   const found = model.layer(layer);
   const receptiveField = receptiveFieldOf(found);
@@ -58,7 +58,7 @@ export async function projectUnits(
   const places = units.some((unit) => typeof unit === 'object');
   const pullback = await model.pullback(
     { kind: 'unit', layer: name, position: places ? 'given' : 'max' },
-    { composite: method.composite },
+    { composite },
   );
   const result = await pullback.run(batch, units, {
     ...(signal === undefined ? {} : { signal }),
