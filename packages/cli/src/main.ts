@@ -8,6 +8,7 @@ import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
+import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
 import type { Streams } from './streams.js';
@@ -22,6 +23,7 @@ const COMMANDS = [
   addLayersCommand,
   addExplainCommand,
   addAscendCommand,
+  addProjectCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,

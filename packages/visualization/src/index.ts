@@ -59,4 +59,18 @@ export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
 export { blankPicture, type Color, type Picture, scalePicture, toRgb } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';
+export {
+  drawProjections,
+  type ProjectedPicture,
+  type ProjectedUnit,
+  type ProjectionFigureOptions,
+} from './projection/draw-projections.js';
+export { type FieldWindow, fieldWindow, type Window } from './projection/field-window.js';
+export {
+  type Projection,
+  type ProjectOptions,
+  projectionMethods,
+  projectUnits,
+  receptiveFieldOf,
+} from './projection/project-units.js';
 export { drawText, textWidth } from './text.js';
