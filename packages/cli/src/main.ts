@@ -1,6 +1,7 @@
 import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
+import { addAscendCommand } from './commands/ascend.js';
 import { addCompileCommand } from './commands/compile.js';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
@@ -8,6 +9,7 @@ import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
+import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
 import type { Streams } from './streams.js';
@@ -21,6 +23,8 @@ const INTERRUPTED = 130;
 const COMMANDS = [
   addLayersCommand,
   addExplainCommand,
+  addAscendCommand,
+  addProjectCommand,
   addCompileCommand,
   addDissectCommand,
   addMergeCommand,

@@ -218,7 +218,9 @@ function camLayerOf({ layers, input }: Network, name: string): string {
   );
 }
 
-function objectiveIn({ graph, layers }: Network, unit: LayerObjective | undefined): Objective {
+type OneObjective = Extract<Objective, { readonly kind: 'class' | 'unit' }>;
+
+function objectiveIn({ graph, layers }: Network, unit: LayerObjective | undefined): OneObjective {
   if (unit !== undefined) {
     const { value } = findLayer(layers, unit.layer);
     return { kind: 'unit', value, position: unit.position ?? 'max' };
@@ -246,7 +248,7 @@ function draw(
   const outputs = [classes?.value, cam].filter((value) => value !== undefined);
   const notes = new Set<string>();
 
-  const pass = (composite: Composite, wrt: string, explained = objective) => {
+  const pass = (composite: Composite, wrt: string, explained: OneObjective = objective) => {
     const compiled = compile(graph, {
       objective: explained,
       wrt: [wrt],
@@ -297,7 +299,7 @@ function draw(
       return { activation: values(cam), gradient: values(signal) };
     },
     stepGradient: (body, at) => {
-      const fixed: Objective =
+      const fixed: OneObjective =
         objective.kind === 'unit' && objective.position === 'mean'
           ? objective
           : { kind: 'unit', value: objective.value, position: 'given' };
