@@ -2,6 +2,7 @@ import {
   type Attributes,
   attributesFrom,
   type Constant,
+  type Dim,
   emptyGraph,
   type Graph,
   GraphBuilder,
@@ -14,17 +15,9 @@ import {
 } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
 
-/** A value carried from one turn of a loop to the next. */
-export interface Carried {
-  readonly type: ValueInfo['type'];
-  readonly dims: ValueInfo['dims'];
-  /** What the first turn starts with. */
-  readonly start: string;
-}
-
 /**
- * Writes one graph out of several: what they compute alike is written once, weights once over all loops, and every name
- * is given once, inside loops too, as ONNX asks for.
+ * Writes one graph out of several, which a `GraphBuilder` does not do: what they compute alike is written once, weights
+ * once over all loops, and every name is given once, inside loops too, as ONNX asks for.
  */
 export class GraphWriter {
   /** Names, constants, inputs and outputs are the whole file's. */
@@ -82,12 +75,14 @@ export class GraphWriter {
     return name;
   }
 
-  floats(values: readonly number[] | number): string {
+  /** A float32 constant; a scalar for one number, else a vector unless `dims` says otherwise. */
+  floats(values: readonly number[] | number, dims?: readonly number[]): string {
     const list = typeof values === 'number' ? [values] : values;
-    const dims = typeof values === 'number' ? [] : [list.length];
-    return this.constant({ type: 'float32', dims, data: Float32Array.from(list) });
+    const shape = dims ?? (typeof values === 'number' ? [] : [list.length]);
+    return this.constant({ type: 'float32', dims: shape, data: Float32Array.from(list) });
   }
 
+  /** An int64 constant; a scalar for one number, else a vector. */
   ints(values: readonly number[] | number): string {
     const list = typeof values === 'number' ? [values] : values;
     const dims = typeof values === 'number' ? [] : [list.length];
@@ -143,40 +138,40 @@ export class GraphWriter {
   }
 
   /**
-   * A Loop of so many turns over one carried value. Its body sees the values around it.
+   * A sum of so many float32 terms, one at a time: a Loop whose body sees the values around it.
    *
-   * @param turn writes the body: from the turn's number (int64 scalar) and the carried value to the next one
-   * @returns the carried value after the last turn
+   * @param terms their dims, and a value of the same dims
+   * @param write writes a term into the body, by its number (int64 scalar)
    */
-  loop(
-    turns: number,
-    carried: Carried,
-    turn: (body: GraphWriter, index: string, value: string) => string,
+  sum(
+    count: number,
+    { dims, like }: { readonly dims: readonly Dim[]; readonly like: string },
+    write: (body: GraphWriter, index: string) => string,
   ): string {
-    const body = new GraphWriter('step', this.#opset, this);
+    const start = this.node('ConstantOfShape', [this.node('Shape', [like])]);
+    const body = new GraphWriter('term', this.#opset, this);
     const fresh = (stem: string) => this.#root.freshName(stem);
-    const [index, going, value] = [fresh('step/index'), fresh('step/going'), fresh('step/before')];
-    const next = turn(body, index, value);
+    const [index, going, before] = [fresh('term/index'), fresh('term/going'), fresh('term/before')];
+    const next = body.node('Add', [before, write(body, index)]);
     const goesOn = body.node('Identity', [going]);
-    const { type, dims, start } = carried;
     const graph: Graph = {
       ...body.build(),
       inputs: [
         { name: index, type: 'int64', dims: [] },
         { name: going, type: 'bool', dims: [] },
-        { name: value, type, dims },
+        { name: before, type: 'float32', dims },
       ],
       outputs: [
         { name: goesOn, type: 'bool', dims: [] },
-        { name: next, type, dims },
+        { name: next, type: 'float32', dims },
       ],
     };
-    const output = fresh('Loop:out');
+    const output = fresh('sum');
     this.#nodes.append({
       name: fresh('Loop'),
       operator: 'Loop',
       domain: '',
-      inputs: [this.ints(turns), '', start],
+      inputs: [this.ints(count), '', start],
       outputs: [output],
       attributes: new Map([['body', subgraphAttribute('body', graph)]]),
     });
@@ -201,7 +196,7 @@ export class GraphWriter {
     const key = keyOf(operator, inputs, wanted, attributes);
     const known = this.#find(key);
     if (known !== undefined) return known;
-    const within = this.#around === undefined ? '' : 'step/';
+    const within = this.#around === undefined ? '' : 'term/';
     const fresh = (name: string) => (name === '' ? '' : this.#root.freshName(`${within}${name}`));
     const node: Node = {
       name: fresh(stem),

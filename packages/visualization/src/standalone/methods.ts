@@ -1,81 +1,82 @@
 import { type Composite, deconvnet, deconvolution, gradient, guidedBackprop } from '@unitscope/autodiff';
-import type { Dim } from '@unitscope/onnx';
 import { unknownName } from '@unitscope/tensor';
-import type { MapForm } from '../methods/explain.js';
+import { quadrature } from '../methods/quadrature.js';
 import type { GraphWriter } from './graph-writer.js';
 import { writeNoise } from './noise.js';
-import { gaussLegendre } from './quadrature.js';
+import type { Sketch } from './sketch.js';
 
 export interface StandaloneParameters {
-  /** Steps on the way from the baseline to the picture. */
+  /** Steps of integrated gradients on the way from the baseline to the picture. */
   readonly steps: number;
-  /** The baseline: a picture of this value everywhere, in the network's own units. */
-  readonly baseline: number;
-  /** Noisy copies of the picture. */
+  /** Where the way begins: one number everywhere or one for each channel, in the units of the network's input. */
+  readonly baseline: number | readonly number[];
+  /** Noisy copies of SmoothGrad. */
   readonly samples: number;
-  /** Standard deviation of the noise, as a fraction of max - min of each picture. */
+  /** Standard deviation of the noise, as a part of each picture's largest value minus its smallest. */
   readonly noise: number;
   readonly seed: number;
   /** The layer whose maps Grad-CAM weighs. */
-  readonly camLayer: string;
+  readonly layer: string;
 }
 
 export type ParameterName = keyof StandaloneParameters;
 
-/** The file while a method writes into it. */
-export interface Sketch {
-  readonly writer: GraphWriter;
-  /** The value of the picture, and its dims; all but the batch axis are numbers. */
-  readonly picture: string;
-  readonly dims: readonly Dim[];
-  readonly parameters: StandaloneParameters;
-  /** What arrives at the picture when the objective's signal goes back by the rules of a composite. */
-  signal(composite: Composite): string;
-  /** Activation of the Grad-CAM layer, [N, K, h, w], and the objective's gradient there. */
-  camLayer(): { readonly activation: string; readonly gradient: string };
-  /** The gradient at another picture, of what is explained of the picture itself. */
-  stepGradient(body: GraphWriter, picture: string): string;
-}
-
+/** A method that a file can hold; the one of the same name in `methods` says what it shows. */
 export interface StandaloneMethod {
   readonly name: string;
-  readonly form: MapForm;
   /** The map in formulas, for the file's metadata. */
   readonly convention: string;
-  readonly parameters: readonly ParameterName[];
-  /** Writes the map. */
-  readonly write: (sketch: Sketch) => string;
+  /** The parameters it reads. */
+  readonly reads: readonly ParameterName[];
+  /** Whether the map is [N, 1, H, W]. */
+  readonly oneChannel: boolean;
+  /** Writes the map and gives its value's name. */
+  readonly write: (sketch: Sketch, parameters: StandaloneParameters) => string;
 }
 
-function bySignal(composite: Composite, convention: string): StandaloneMethod {
-  return {
-    name: composite.name,
-    form: 'signed',
-    convention,
-    parameters: [],
-    write: ({ signal }) => signal(composite),
-  };
-}
+const NOISY: readonly ParameterName[] = ['samples', 'noise', 'seed'];
 
-const SMOOTHING: readonly ParameterName[] = ['samples', 'noise', 'seed'];
-
-/** The methods a file can hold; those of one pass as in `methods`. */
+/** The methods that a file can hold. */
 export const standaloneMethods: readonly StandaloneMethod[] = [
   bySignal(gradient, 'dS/dx'),
   {
     name: 'saliency-map',
-    form: 'magnitude',
     convention: 'max over channels of |dS/dx|',
-    parameters: [],
-    write: ({ writer, signal }) =>
-      writer.node('ReduceMax', [writer.node('Abs', [signal(gradient)]), writer.ints([1])]),
+    reads: [],
+    oneChannel: true,
+    write: (sketch) => {
+      const { writer } = sketch;
+      return writer.node('ReduceMax', [writer.node('Abs', [sketch.signal(gradient)]), writer.ints([1])]);
+    },
   },
   {
     name: 'input-times-gradient',
-    form: 'signed',
     convention: 'x * dS/dx',
-    parameters: [],
-    write: ({ writer, picture, signal }) => writer.node('Mul', [picture, signal(gradient)]),
+    reads: [],
+    oneChannel: false,
+    write: (sketch) => sketch.writer.node('Mul', [sketch.picture, sketch.signal(gradient)]),
+  },
+  {
+    name: 'integrated-gradients',
+    convention: '(x-b) * integral over a in [0,1] of dS/dx at b+a(x-b), by Gauss-Legendre nodes',
+    reads: ['steps', 'baseline'],
+    oneChannel: false,
+    write: integrated,
+  },
+  {
+    name: 'smoothgrad',
+    convention: 'mean over samples of dS/dx at x + n, n ~ N(0, (noise*(max x - min x))^2)',
+    reads: NOISY,
+    oneChannel: false,
+    write: (sketch, parameters) => smoothed(sketch, parameters, (_, gradient) => gradient),
+  },
+  {
+    name: 'smoothgrad-squared',
+    convention: 'mean over samples of (dS/dx)^2 at x + n, n ~ N(0, (noise*(max x - min x))^2)',
+    reads: NOISY,
+    oneChannel: false,
+    write: (sketch, parameters) =>
+      smoothed(sketch, parameters, (body, gradient) => body.node('Mul', [gradient, gradient])),
   },
   bySignal(guidedBackprop, 'R*(z>0)*(R>0) at every ReLU, the derivative elsewhere'),
   bySignal(
@@ -85,38 +86,17 @@ export const standaloneMethods: readonly StandaloneMethod[] = [
   bySignal(deconvolution, 'max(R,0) at every ReLU, the derivative elsewhere'),
   {
     name: 'grad-cam',
-    form: 'magnitude',
     convention: 'max(sum_k mean_hw(dS/dA_k) * A_k, 0), bilinear to the picture (half-pixel centres)',
-    parameters: ['camLayer'],
+    reads: ['layer'],
+    oneChannel: true,
     write: gradCam,
   },
   {
     name: 'guided-grad-cam',
-    form: 'signed',
     convention: 'guided backpropagation times the Grad-CAM map',
-    parameters: ['camLayer'],
+    reads: ['layer'],
+    oneChannel: false,
     write: (sketch) => sketch.writer.node('Mul', [sketch.signal(guidedBackprop), gradCam(sketch)]),
-  },
-  {
-    name: 'smoothgrad',
-    form: 'signed',
-    convention: 'mean over samples of dS/dx at x + n, n ~ N(0, (noise*(max x - min x))^2)',
-    parameters: SMOOTHING,
-    write: (sketch) => smoothed(sketch, (_, gradient) => gradient),
-  },
-  {
-    name: 'smoothgrad-squared',
-    form: 'signed',
-    convention: 'mean over samples of (dS/dx)^2 at x + n, n ~ N(0, (noise*(max x - min x))^2)',
-    parameters: SMOOTHING,
-    write: (sketch) => smoothed(sketch, (body, gradient) => body.node('Mul', [gradient, gradient])),
-  },
-  {
-    name: 'integrated-gradients',
-    form: 'signed',
-    convention: '(x-b) * integral over a in [0,1] of dS/dx at b+a(x-b), by Gauss-Legendre nodes',
-    parameters: ['steps', 'baseline'],
-    write: integrated,
   },
 ];
 
@@ -124,17 +104,24 @@ export const standaloneMethods: readonly StandaloneMethod[] = [
 export function standaloneMethodNamed(name: string): StandaloneMethod {
   const found = standaloneMethods.find((method) => method.name === name);
   if (found !== undefined) return found;
-  throw unknownName(
-    'method',
-    name,
-    standaloneMethods.map((method) => method.name),
-    'wrong-use',
-  );
+  const names = standaloneMethods.map((method) => method.name);
+  throw unknownName('method that a file can hold', name, names, 'wrong-use');
+}
+
+function bySignal(composite: Composite, convention: string): StandaloneMethod {
+  return {
+    name: composite.name,
+    convention,
+    reads: [],
+    oneChannel: false,
+    write: (sketch) => sketch.signal(composite),
+  };
 }
 
 /** Selvaraju et al. 2017, [N, 1, H, W]. Where nothing speaks for the class the map is zero; nothing is divided by. */
-function gradCam({ writer, dims, camLayer }: Sketch): string {
-  const { activation, gradient } = camLayer();
+function gradCam(sketch: Sketch): string {
+  const { writer, dims } = sketch;
+  const { activation, gradient } = sketch.camLayer();
   const weights = writer.node('ReduceMean', [gradient, writer.ints([2, 3])]);
   const weighed = writer.node('Mul', [weights, activation]);
   const map = writer.node('Relu', [writer.node('ReduceSum', [weighed, writer.ints([1])])]);
@@ -147,46 +134,41 @@ function gradCam({ writer, dims, camLayer }: Sketch): string {
 }
 
 /** Smilkov et al. 2017: one noisy copy at a time, so that memory is that of one backward pass. */
-function smoothed(sketch: Sketch, term: (body: GraphWriter, gradient: string) => string): string {
-  const { writer, picture, dims, parameters, stepGradient } = sketch;
-  const { samples, noise, seed } = parameters;
-  const axes = writer.ints(dims.slice(1).map((_, axis) => axis + 1));
-  const [most, least] = ['ReduceMax', 'ReduceMin'].map((reduce) => writer.node(reduce, [picture, axes]));
-  const range = writer.node('Sub', [most!, least!]);
+function smoothed(
+  sketch: Sketch,
+  { samples, noise, seed }: StandaloneParameters,
+  term: (body: GraphWriter, gradient: string) => string,
+): string {
+  const { writer, picture, dims } = sketch;
+  const sample = dims.slice(1).map(Number);
+  const axes = writer.ints(sample.map((_, axis) => axis + 1));
+  const range = writer.node('Sub', [
+    writer.node('ReduceMax', [picture, axes]),
+    writer.node('ReduceMin', [picture, axes]),
+  ]);
   const deviation = writer.node('Mul', [range, writer.floats(noise)]);
-  const draw = writeNoise(writer, { seed, samples, dims: dims.slice(1).map(Number) });
-  const sum = writer.loop(
-    samples,
-    { type: 'float32', dims, start: zerosLike(writer, picture) },
-    (body, index, before) => {
-      const scaled = body.node('Mul', [draw(body, index), deviation]);
-      const gradient = stepGradient(body, body.node('Add', [picture, scaled]));
-      return body.node('Add', [before, term(body, gradient)]);
-    },
-  );
+  const draw = writeNoise(writer, { seed, samples, dims: sample });
+  const sum = writer.sum(samples, { dims, like: picture }, (body, index) => {
+    const scaled = body.node('Mul', [draw(body, index), deviation]);
+    return term(body, sketch.stepGradient(body, body.node('Add', [picture, scaled])));
+  });
   return writer.node('Div', [sum, writer.floats(samples)]);
 }
 
 /** Sundararajan, Taly, Yan 2017: one step at a time. */
-function integrated({ writer, picture, dims, parameters, stepGradient }: Sketch): string {
-  const { steps, baseline } = parameters;
-  const { nodes, weights } = gaussLegendre(steps);
-  const from = writer.floats(baseline);
+function integrated(sketch: Sketch, { steps, baseline }: StandaloneParameters): string {
+  const { writer, picture, dims } = sketch;
+  const { nodes, weights } = quadrature('gauss-legendre', steps);
+  const from =
+    typeof baseline === 'number'
+      ? writer.floats(baseline)
+      : writer.floats(baseline, [1, baseline.length, ...dims.slice(2).map(() => 1)]);
   const way = writer.node('Sub', [picture, from]);
   const [places, shares] = [writer.floats(nodes), writer.floats(weights)];
-  const mean = writer.loop(
-    steps,
-    { type: 'float32', dims, start: zerosLike(writer, picture) },
-    (body, index, before) => {
-      const gone = body.node('Mul', [way, body.node('Gather', [places, index])]);
-      const gradient = stepGradient(body, body.node('Add', [gone, from]));
-      const share = body.node('Mul', [gradient, body.node('Gather', [shares, index])]);
-      return body.node('Add', [before, share]);
-    },
-  );
+  const mean = writer.sum(steps, { dims, like: picture }, (body, index) => {
+    const gone = body.node('Mul', [way, body.node('Gather', [places, index])]);
+    const gradient = sketch.stepGradient(body, body.node('Add', [gone, from]));
+    return body.node('Mul', [gradient, body.node('Gather', [shares, index])]);
+  });
   return writer.node('Mul', [way, mean]);
-}
-
-function zerosLike(writer: GraphWriter, value: string): string {
-  return writer.node('ConstantOfShape', [writer.node('Shape', [value])]);
 }
