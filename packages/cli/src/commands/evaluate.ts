@@ -35,7 +35,7 @@ import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 import { version } from '../version.js';
-import { methodsNamed } from './explain.js';
+import { methodsNamed } from '../method-options.js';
 
 interface EvaluateOptions extends RunOptions {
   readonly out: string;

@@ -1,0 +1,96 @@
+import { Model } from '@unitscope/model';
+import type { Tensor } from '@unitscope/tensor';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { CONFIGURATIONS } from '../../model/test/support/engines.js';
+import {
+  classActivationMap,
+  explain,
+  gradCamMethod,
+  integratedGradientsMethod,
+  type Method,
+  occlusionMethod,
+  Passes,
+  smoothGradMethod,
+  smoothGradSquaredMethod,
+  varGradMethod,
+} from '../src/index.js';
+import { Golden, goldensAreThere } from './support/goldens.js';
+
+const NAMES = ['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mobilenet_v2_035', 'opzoo'];
+const engines = CONFIGURATIONS.filter(({ lowering }, i) => lowering === 'blocked' || i === 0);
+const configured = NAMES.flatMap((name) => engines.map((configuration) => ({ name, ...configuration })));
+const there = goldensAreThere();
+
+describe.skipIf(!there).each(configured)(
+  '$name on $engine, lowering $lowering',
+  ({ name, engine, lowering }) => {
+    let golden: Golden;
+    let model: Model;
+    const bound = name.startsWith('mobilenet') ? 1e-2 : 1e-3;
+
+    beforeAll(async () => {
+      golden = new Golden(name);
+      model = await Model.load(golden.model, { engine, lowering });
+    });
+    afterAll(() => model.close());
+
+    const explained = (method: Method) =>
+      explain(model, method, golden.input(), { target: golden.manifest.target_class! });
+    const expectGolden = (map: Tensor, tensor: string) => {
+      if (golden.has(tensor)) golden.expectEqual(map, tensor, bound);
+    };
+
+    it('integrated gradients by both rules', async () => {
+      const gauss = await explained(integratedGradientsMethod({ steps: 50 }));
+      expectGolden(gauss.map, 'integrated_gradients_gausslegendre50');
+      const midpoint = await explained(integratedGradientsMethod({ steps: 50, quadrature: 'midpoint' }));
+      expectGolden(midpoint.map, 'integrated_gradients_riemann_middle50');
+      const [{ sum, score, baselineScore, difference }] = gauss.completeness!;
+      expect(sum).toBeCloseTo(
+        gauss.map.data.reduce((total, value) => total + value, 0),
+        2,
+      );
+      expect(score).toBe(gauss.score[0]);
+      expect(difference).toBeCloseTo(sum - (score - baselineScore), 6);
+    });
+
+    it('SmoothGrad, SmoothGrad-squared and VarGrad over the noise given', async () => {
+      const given = golden.input('smoothgrad_noise');
+      expectGolden((await explained(smoothGradMethod({ given }))).map, 'smoothgrad');
+      expectGolden((await explained(smoothGradSquaredMethod({ given }))).map, 'smoothgrad_sq');
+      expectGolden((await explained(varGradMethod({ given }))).map, 'vargrad');
+    });
+
+    it('Grad-CAM: the map of the layer, rectified, and enlarged', async () => {
+      const layer = golden.manifest.cam_onnx_tensor!;
+      const passes = new Passes(model, 1, { target: golden.manifest.target_class! });
+      const cam = await classActivationMap(passes, golden.input(), layer);
+      expectGolden(cam, 'gradcam');
+      expectGolden({ dims: cam.dims, data: cam.data.map((value) => Math.max(value, 0)) }, 'gradcam_relu');
+      expectGolden((await explained(gradCamMethod({ layer }))).map, 'gradcam_relu_upsampled_bilinear');
+    });
+
+    it('occlusion', async () => {
+      const [, ...window] = golden.manifest.occlusion_window!;
+      const [, ...stride] = golden.manifest.occlusion_stride!;
+      const { map } = await explained(occlusionMethod({ window, stride }));
+      // Captum gives every colour of a pixel the value of the pixel.
+      const [, channels] = golden.read('occlusion').dims;
+      const data = Float32Array.from({ length: channels! * map.data.length }, (_, i) => map.data[i % map.data.length]!);
+      expectGolden({ dims: [1, channels!, ...map.dims.slice(2)], data }, 'occlusion');
+    });
+  },
+);
+
+describe.skipIf(!there)('trained_squeezenet10', () => {
+  it('Grad-CAM of a photo', async () => {
+    const golden = new Golden('trained_squeezenet10');
+    const model = await Model.load(golden.model);
+    const target = golden.manifest.cases![0]!.target;
+    const passes = new Passes(model, 1, { target });
+    const cam = await classActivationMap(passes, golden.input('img0.input'), golden.manifest.cam_onnx_tensor!);
+    const rectified = { dims: cam.dims, data: cam.data.map((value) => Math.max(value, 0)) };
+    golden.expectEqual(rectified, 'img0.gradcam_relu', 1e-3);
+    await model.close();
+  });
+});
