@@ -59,6 +59,7 @@ export {
 export { type PartLandmark, type SceneTruth, truthOf } from './part-world/truth.js';
 export { type PartWorldOptions, type WrittenPartWorld, writePartWorld } from './part-world/write.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
+export { readPictureFolder } from './picture-folder.js';
 export {
   describePreprocessing,
   type PerChannel,

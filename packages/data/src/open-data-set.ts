@@ -7,11 +7,12 @@ import { CUB_SPLITS, readCub } from './cub.js';
 import type { DataSet } from './data-set.js';
 import { readIndexMasks } from './index-masks.js';
 import { readLandmarks } from './landmarks.js';
+import { readPictureFolder } from './picture-folder.js';
 
 /** One line on how the layouts are told apart. */
 export const DATA_SET_LAYOUTS =
   'a folder with images/, masks/ and classes.json, a COCO .json file or its folder, a folder of CUB-200-2011 or Broden, ' +
-  'a .csv or .json file of landmarks or its folder';
+  'a .csv or .json file of landmarks or its folder, any folder of pictures';
 
 const COCO_FILE = /^(annotations|instances|person_keypoints).*\.json$/i;
 const LANDMARK_FILE = /^landmarks\.(csv|json)$/i;
@@ -25,7 +26,8 @@ export interface OpenOptions {
  * A data set of any layout that is known, told by what lies in the folder: `index.csv` and `label.csv` for Broden (see
  * `readBroden`), `images.txt` and `bounding_boxes.txt` for CUB-200-2011 (`readCub`), `images/` and `masks/` for index
  * masks (`readIndexMasks`), one `.json` file for COCO (`readCoco`), `landmarks.csv` or `landmarks.json` for landmarks
- * (`readLandmarks`). A file that is named itself is of landmarks when it is `.csv` or a JSON list, otherwise COCO.
+ * (`readLandmarks`). A file that is named itself is of landmarks when it is `.csv` or a JSON list, otherwise COCO. A
+ * folder of none of these layouts is one of pictures without annotations (`readPictureFolder`).
  *
  * Throws `not-found`, `bad-file` for another layout, `wrong-use` for a split of a layout without splits, and the errors
  * of the reader.
@@ -60,6 +62,8 @@ export async function openDataSet(path: string, { split }: OpenOptions = {}): Pr
   }
   const [file] = files;
   if (file !== undefined) return (LANDMARK_FILE.test(file) ? readLandmarks : readCoco)(join(path, file));
+  const pictures = found.isDirectory() ? await readPictureFolder(path) : undefined;
+  if (pictures !== undefined) return pictures;
   throw new UnitscopeError('bad-file', `${path} is no data set of a known layout; give ${DATA_SET_LAYOUTS}`, {
     subject: path,
   });

@@ -19,6 +19,7 @@ export {
 export { onnxRuntimeLibrary } from './native/library.js';
 export type { PlanNode } from './plan.js';
 export {
+  type Coefficients,
   Pullback,
   type PullbackObjective,
   type PullbackOptions,

@@ -1,3 +1,36 @@
+export {
+  type AscendOptions,
+  type Ascent,
+  type AscentFrame,
+  type AscentProgress,
+  type AscentRecord,
+  ascend,
+} from './ascent/ascend.js';
+export { type AscentObjective, describeObjective } from './ascent/objective.js';
+export {
+  adam,
+  gradientAscent,
+  normalisedAscent,
+  type Optimiser,
+  progressAscent,
+} from './ascent/optimisers.js';
+export type { ParametrisationName, Start } from './ascent/parametrisation.js';
+export type { PictureScale } from './ascent/picture-scale.js';
+export { type AscentRecipe, RECIPE_NAMES, recipeNamed } from './ascent/recipes.js';
+export {
+  blurPenalty,
+  clipSmallContribution,
+  clipSmallNorm,
+  decay,
+  gaussianBlur,
+  l1Penalty,
+  l2Penalty,
+  type Regulariser,
+  totalVariation,
+} from './ascent/regularisers.js';
+export type { CanvasState, StepValue } from './ascent/step-value.js';
+export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
+export type { Warp } from './ascent/warp.js';
 export { COLOR_MAP_NAMES, type ColorMapName, colorMap } from './color-map.js';
 export {
   flattenChannels,
@@ -73,4 +106,18 @@ export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
 export { blankPicture, type Color, type Picture, scalePicture, toRgb } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';
+export {
+  drawProjections,
+  type ProjectedPicture,
+  type ProjectedUnit,
+  type ProjectionFigureOptions,
+} from './projection/draw-projections.js';
+export { type FieldWindow, fieldWindow, type Window } from './projection/field-window.js';
+export {
+  type Projection,
+  type ProjectOptions,
+  projectionMethods,
+  projectUnits,
+  receptiveFieldOf,
+} from './projection/project-units.js';
 export { drawText, textWidth } from './text.js';
