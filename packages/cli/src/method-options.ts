@@ -39,7 +39,11 @@ export function addMethodOptions(command: Command): Command {
       parseBaseline,
     )
     .option('--samples <n>', 'SmoothGrad and its kin: noisy copies (25)', positiveInteger)
-    .option('--noise <part>', "SmoothGrad and its kin: deviation, as a part of the picture's range (0.15)", parseNoise)
+    .option(
+      '--noise <part>',
+      "SmoothGrad and its kin: deviation, as a part of the picture's range (0.15)",
+      parseNoise,
+    )
     .option('--seed <n>', 'SmoothGrad and its kin: of the noise (0)', parseSeed)
     .option('--window <h,w>', 'occlusion: what is covered (an eighth of the picture)', parseSize)
     .option('--stride <h,w>', 'occlusion: how far it moves (half the window)', parseSize)
@@ -63,9 +67,13 @@ export function methodsNamed(
   for (const [flag, readers] of Object.entries(READ_BY)) {
     if (!(flag in flags) || readers.some((name) => chosen.includes(name))) continue;
     const option = `--${flag.replace('L', '-l')}`;
-    throw new UnitscopeError('wrong-use', `${option} is about ${readers.join(', ')}; none of them was asked for`, {
-      subject: option,
-    });
+    throw new UnitscopeError(
+      'wrong-use',
+      `${option} is about ${readers.join(', ')}; none of them was asked for`,
+      {
+        subject: option,
+      },
+    );
   }
   const { baseline, camLayer, ...rest } = flags;
   const options: MethodOptions = {
@@ -73,7 +81,10 @@ export function methodsNamed(
     ...(camLayer === undefined ? {} : { layer: camLayer }),
     ...(baseline === undefined
       ? {}
-      : { baseline: baseline === 'black' && preprocessing !== undefined ? black(preprocessing) : Number(baseline) }),
+      : {
+          baseline:
+            baseline === 'black' && preprocessing !== undefined ? black(preprocessing) : Number(baseline),
+        }),
   };
   return chosen.map((name) => methodNamed(name, options));
 }

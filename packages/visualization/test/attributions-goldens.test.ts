@@ -76,7 +76,10 @@ describe.skipIf(!there).each(configured)(
       const { map } = await explained(occlusionMethod({ window, stride }));
       // Captum gives every colour of a pixel the value of the pixel.
       const [, channels] = golden.read('occlusion').dims;
-      const data = Float32Array.from({ length: channels! * map.data.length }, (_, i) => map.data[i % map.data.length]!);
+      const data = Float32Array.from(
+        { length: channels! * map.data.length },
+        (_, i) => map.data[i % map.data.length]!,
+      );
       expectGolden({ dims: [1, channels!, ...map.dims.slice(2)], data }, 'occlusion');
     });
   },
@@ -88,7 +91,11 @@ describe.skipIf(!there)('trained_squeezenet10', () => {
     const model = await Model.load(golden.model);
     const target = golden.manifest.cases![0]!.target;
     const passes = new Passes(model, 1, { target });
-    const cam = await classActivationMap(passes, golden.input('img0.input'), golden.manifest.cam_onnx_tensor!);
+    const cam = await classActivationMap(
+      passes,
+      golden.input('img0.input'),
+      golden.manifest.cam_onnx_tensor!,
+    );
     const rectified = { dims: cam.dims, data: cam.data.map((value) => Math.max(value, 0)) };
     golden.expectEqual(rectified, 'img0.gradcam_relu', 1e-3);
     await model.close();

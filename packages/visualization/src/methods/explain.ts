@@ -55,12 +55,7 @@ export async function explain(
     logits,
     ...(completeness === undefined ? {} : { completeness }),
     plan: passes.plan,
-    notes: [
-      ...passes.notes,
-      ...notesOnRules(method, passes),
-      ...notes,
-      ...notesOnSilence(method, map),
-    ],
+    notes: [...passes.notes, ...notesOnRules(method, passes), ...notes, ...notesOnSilence(method, map)],
   };
 }
 

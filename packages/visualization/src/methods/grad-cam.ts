@@ -63,7 +63,11 @@ export function guidedGradCamMethod({ layer = 'last-conv' }: GradCamOptions = {}
 }
 
 /** Σ_k a_k A_k before the rectification, [N, 1, h, w], of the layer's size. Throws as `gradCamMethod`. */
-export async function classActivationMap(passes: Passes, batch: Tensor, layer = 'last-conv'): Promise<Tensor> {
+export async function classActivationMap(
+  passes: Passes,
+  batch: Tensor,
+  layer = 'last-conv',
+): Promise<Tensor> {
   const pass = passTo(passes.model, layer);
   const { signal, outputs } = await passes.run(batch, pass);
   const activations = outputs.get(pass.wrt!)!;

@@ -89,17 +89,15 @@ function startsOf(size: number, window: number, stride: number): number[] {
   return Array.from({ length: count }, (_, i) => i * stride);
 }
 
-function requireFit(
-  window: readonly number[],
-  stride: readonly number[],
-  picture: readonly number[],
-): void {
+function requireFit(window: readonly number[], stride: readonly number[], picture: readonly number[]): void {
   const refuse = (why: string) => new UnitscopeError('wrong-use', why, { subject: 'window' });
   if (window.some((size, axis) => size > picture[axis]!)) {
     throw refuse(`a window of ${window.join('x')} does not fit a picture of ${picture.join('x')}`);
   }
   if (stride.some((step, axis) => step > window[axis]!)) {
-    throw refuse(`a stride of ${stride.join('x')} leaves pixels that no window of ${window.join('x')} covers`);
+    throw refuse(
+      `a stride of ${stride.join('x')} leaves pixels that no window of ${window.join('x')} covers`,
+    );
   }
 }
 

@@ -48,7 +48,10 @@ function overNoise(
       const length = sizeOf(rest);
       if (given !== undefined) requireNoise(given, [samples, ...rest]);
       await passes.settle(batch);
-      const deviations = Array.from({ length: count }, (_, n) => noise * rangeOf(batch.data, n * length, length));
+      const deviations = Array.from(
+        { length: count },
+        (_, n) => noise * rangeOf(batch.data, n * length, length),
+      );
       const random = new Random(seed);
       let drawn: { copy: number; values: Float32Array } = { copy: -1, values: new Float32Array(0) };
       const noiseOf = (copy: number): Float32Array => {
@@ -73,7 +76,8 @@ function overNoise(
         }
       });
       const map = zeros(batch.dims);
-      for (let i = 0; i < sums.length; i++) map.data[i] = statistic(sums[i]! / samples, squares[i]! / samples);
+      for (let i = 0; i < sums.length; i++)
+        map.data[i] = statistic(sums[i]! / samples, squares[i]! / samples);
       return { map };
     },
   };
@@ -81,7 +85,13 @@ function overNoise(
 
 /** The mean of dS/dx over noisy copies, [N, C, H, W] (Smilkov, Thorat, Kim, Viégas, Wattenberg 2017). */
 export function smoothGradMethod(options: NoiseOptions = {}): Method {
-  return overNoise('smoothgrad', 'the gradient, averaged over noisy copies', 'signed', (mean) => mean, options);
+  return overNoise(
+    'smoothgrad',
+    'the gradient, averaged over noisy copies',
+    'signed',
+    (mean) => mean,
+    options,
+  );
 }
 
 /** The mean of (dS/dx)² over noisy copies, [N, C, H, W] (Hooker, Erhan, Kindermans, Kim 2019). */
@@ -94,7 +104,13 @@ export function smoothGradSquaredMethod(options: NoiseOptions = {}): Method {
 /** The variance of dS/dx over noisy copies, that of the population, [N, C, H, W] (Adebayo et al. 2018). */
 export function varGradMethod(options: NoiseOptions = {}): Method {
   const statistic = (mean: number, meanOfSquares: number) => Math.max(0, meanOfSquares - mean * mean);
-  return overNoise('vargrad', 'how much the gradient varies over noisy copies', 'magnitude', statistic, options);
+  return overNoise(
+    'vargrad',
+    'how much the gradient varies over noisy copies',
+    'magnitude',
+    statistic,
+    options,
+  );
 }
 
 function requireNoise({ dims }: Tensor, wanted: readonly number[]): void {
