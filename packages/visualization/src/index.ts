@@ -82,7 +82,7 @@ export {
   type Subject,
   type UnitOfLayer,
 } from './methods/passes.js';
-export type { QuadratureName } from './methods/quadrature.js';
+export { type Quadrature, type QuadratureName, quadrature } from './methods/quadrature.js';
 export {
   deconvnet,
   deconvnetMethod,

@@ -10,6 +10,9 @@ import {
   type Method,
   occlusionMethod,
   Passes,
+  type Quadrature,
+  type QuadratureName,
+  quadrature,
   smoothGradMethod,
   smoothGradSquaredMethod,
   varGradMethod,
@@ -20,6 +23,12 @@ const NAMES = ['mini_alexnet', 'mini_vgg11', 'mini_resnet18', 'mobilenet_v2_035'
 const engines = CONFIGURATIONS.filter(({ lowering }, i) => lowering === 'blocked' || i === 0);
 const configured = NAMES.flatMap((name) => engines.map((configuration) => ({ name, ...configuration })));
 const there = goldensAreThere();
+
+/** Captum, which made the goldens, rounds the nodes to float32; next to a kink of the network that decides. */
+function asCaptum(name: QuadratureName): Quadrature {
+  const { nodes, weights } = quadrature(name, 50);
+  return { nodes: nodes.map(Math.fround), weights };
+}
 
 describe.skipIf(!there).each(configured)(
   '$name on $engine, lowering $lowering',
@@ -41,9 +50,9 @@ describe.skipIf(!there).each(configured)(
     };
 
     it('integrated gradients by both rules', async () => {
-      const gauss = await explained(integratedGradientsMethod({ steps: 50 }));
+      const gauss = await explained(integratedGradientsMethod({ quadrature: asCaptum('gauss-legendre') }));
       expectGolden(gauss.map, 'integrated_gradients_gausslegendre50');
-      const midpoint = await explained(integratedGradientsMethod({ steps: 50, quadrature: 'midpoint' }));
+      const midpoint = await explained(integratedGradientsMethod({ quadrature: asCaptum('midpoint') }));
       expectGolden(midpoint.map, 'integrated_gradients_riemann_middle50');
       const [{ sum, score, baselineScore, difference }] = gauss.completeness!;
       expect(sum).toBeCloseTo(

@@ -4,13 +4,16 @@ import { type Baseline, baselinePicture, describeBaseline, requireCount } from '
 import { passCopies } from './copies.js';
 import { explainBy } from './explain.js';
 import type { Completeness, Method } from './method.js';
-import { type QuadratureName, quadrature } from './quadrature.js';
+import { type Quadrature, type QuadratureName, quadrature } from './quadrature.js';
 
 export interface IntegratedGradientsOptions {
   /** Pictures on the way from the baseline to the picture; 50 by default. */
   readonly steps?: number;
-  /** How the integral is taken; `gauss-legendre` by default, the more exact of the two. */
-  readonly quadrature?: QuadratureName;
+  /**
+   * How the integral is taken; `gauss-legendre` by default, the more exact of the two. A rule of nodes and weights has
+   * its own number of steps.
+   */
+  readonly quadrature?: QuadratureName | Quadrature;
   /** Where the way begins; 0, the mean picture of a network whose input is centred, by default. */
   readonly baseline?: Baseline;
 }
@@ -26,7 +29,8 @@ const TOLERATED = 0.05;
  * Throws `wrong-use` for less than one step.
  */
 export function integratedGradientsMethod(options: IntegratedGradientsOptions = {}): Method {
-  const { steps = 50, quadrature: rule = 'gauss-legendre', baseline = 0 } = options;
+  const { quadrature: rule = 'gauss-legendre', baseline = 0 } = options;
+  const steps = typeof rule === 'string' ? (options.steps ?? 50) : rule.nodes.length;
   requireCount('steps', steps);
   const composite = gradientComposite;
   return {
@@ -34,12 +38,16 @@ export function integratedGradientsMethod(options: IntegratedGradientsOptions = 
     summary: 'what every pixel adds to the score on the way from a baseline',
     form: 'signed',
     composite,
-    parameters: { steps, quadrature: rule, baseline: describeBaseline(baseline) },
+    parameters: {
+      steps,
+      quadrature: typeof rule === 'string' ? rule : 'given',
+      baseline: describeBaseline(baseline),
+    },
     attribute: async (passes, batch) => {
       const from = baselinePicture(baseline, batch);
       const { score } = await passes.settle(batch);
       const length = sizeOf(batch.dims.slice(1));
-      const { nodes, weights } = quadrature(rule, steps);
+      const { nodes, weights } = typeof rule === 'string' ? quadrature(rule, steps) : rule;
       const sums = score.map(() => new Float64Array(length));
       const write = (target: Float32Array, sample: number, step: number) => {
         const node = nodes[step]!;
