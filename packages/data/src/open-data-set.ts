@@ -12,7 +12,7 @@ import { readPictureFolder } from './picture-folder.js';
 /** One line on how the layouts are told apart. */
 export const DATA_SET_LAYOUTS =
   'a folder with images/, masks/ and classes.json, a COCO .json file or its folder, a folder of CUB-200-2011 or Broden, ' +
-  'a .csv or .json file of landmarks or its folder, any folder of pictures';
+  'a .csv or .json file of landmarks or its folder';
 
 const COCO_FILE = /^(annotations|instances|person_keypoints).*\.json$/i;
 const LANDMARK_FILE = /^landmarks\.(csv|json)$/i;
@@ -20,19 +20,26 @@ const LANDMARK_FILE = /^landmarks\.(csv|json)$/i;
 export interface OpenOptions {
   /** The pictures of one split, where the layout has them: `train`, `test` (CUB-200-2011), `val` (Broden). */
   readonly split?: string;
+  /**
+   * Whether a folder of none of the layouts is one of pictures without annotations (`readPictureFolder`): for what needs no
+   * labels. Not by default.
+   */
+  readonly unlabelled?: boolean;
 }
 
 /**
  * A data set of any layout that is known, told by what lies in the folder: `index.csv` and `label.csv` for Broden (see
  * `readBroden`), `images.txt` and `bounding_boxes.txt` for CUB-200-2011 (`readCub`), `images/` and `masks/` for index
  * masks (`readIndexMasks`), one `.json` file for COCO (`readCoco`), `landmarks.csv` or `landmarks.json` for landmarks
- * (`readLandmarks`). A file that is named itself is of landmarks when it is `.csv` or a JSON list, otherwise COCO. A
- * folder of none of these layouts is one of pictures without annotations (`readPictureFolder`).
+ * (`readLandmarks`). A file that is named itself is of landmarks when it is `.csv` or a JSON list, otherwise COCO.
  *
  * Throws `not-found`, `bad-file` for another layout, `wrong-use` for a split of a layout without splits, and the errors
  * of the reader.
  */
-export async function openDataSet(path: string, { split }: OpenOptions = {}): Promise<DataSet> {
+export async function openDataSet(
+  path: string,
+  { split, unlabelled = false }: OpenOptions = {},
+): Promise<DataSet> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new UnitscopeError('not-found', `cannot read data set ${path}: ${reasonOf(cause)}`, {
       subject: path,
@@ -62,9 +69,10 @@ export async function openDataSet(path: string, { split }: OpenOptions = {}): Pr
   }
   const [file] = files;
   if (file !== undefined) return (LANDMARK_FILE.test(file) ? readLandmarks : readCoco)(join(path, file));
-  const pictures = found.isDirectory() ? await readPictureFolder(path) : undefined;
+  const pictures = unlabelled && found.isDirectory() ? await readPictureFolder(path) : undefined;
   if (pictures !== undefined) return pictures;
-  throw new UnitscopeError('bad-file', `${path} is no data set of a known layout; give ${DATA_SET_LAYOUTS}`, {
+  const layouts = unlabelled ? `${DATA_SET_LAYOUTS}, or a folder of pictures` : DATA_SET_LAYOUTS;
+  throw new UnitscopeError('bad-file', `${path} is no data set of a known layout; give ${layouts}`, {
     subject: path,
   });
 }

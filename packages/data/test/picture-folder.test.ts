@@ -8,7 +8,8 @@ import { temporaryFolder } from './support/pictures.js';
 
 const folder = temporaryFolder();
 const png = (level: number) => encodeRgb(4, 3, () => [level, level, level]);
-const open = (name: string, files: Files) => openDataSet(writeFiles(join(folder, name), files));
+const openPictures = (path: string) => openDataSet(path, { unlabelled: true });
+const open = (name: string, files: Files) => openPictures(writeFiles(join(folder, name), files));
 
 describe('a folder of pictures', () => {
   const FILES: Files = {
@@ -47,10 +48,10 @@ describe('a folder of pictures', () => {
   it('follows links to pictures, and leaves out what only has the name of one', async () => {
     const path = writeFiles(join(folder, 'links'), { 'x.png/inner.png': png(1) });
     symlinkSync(join(folder, 'links', 'x.png', 'inner.png'), join(path, 'link.png'));
-    const set = await openDataSet(path);
+    const set = await openPictures(path);
     expect(set.examples.map(({ id }) => id)).toEqual(['link.png', 'x.png/inner.png']);
     symlinkSync(join(folder, 'nowhere.png'), join(path, 'broken.png'));
-    await expect(openDataSet(path)).rejects.toMatchObject({
+    await expect(openPictures(path)).rejects.toMatchObject({
       code: 'not-found',
       message: expect.stringMatching(/cannot read .*broken\.png/),
     });
@@ -59,6 +60,10 @@ describe('a folder of pictures', () => {
   it('is refused without pictures, and has no splits', async () => {
     await expect(open('nothing', { 'readme.txt': '' })).rejects.toMatchObject({ code: 'bad-file' });
     const path = writeFiles(join(folder, 'unsplit'), FILES);
-    await expect(openDataSet(path, { split: 'train' })).rejects.toMatchObject({ code: 'wrong-use' });
+    await expect(openDataSet(path, { split: 'train', unlabelled: true })).rejects.toMatchObject({
+      code: 'wrong-use',
+    });
+    // Where labels are needed it is no data set.
+    await expect(openDataSet(path)).rejects.toThrow('is no data set of a known layout');
   });
 });

@@ -63,7 +63,7 @@ export function addProjectCommand(program: Command, surroundings: Surroundings):
       'The pictures that activate units most, and those activations projected down to pixels by the deconvnet.',
     )
     .argument('<model>', 'the ONNX file')
-    .requiredOption('--data <dir>', `the pictures: ${DATA_SET_LAYOUTS}`)
+    .requiredOption('--data <dir>', `the pictures: any folder of them, or ${DATA_SET_LAYOUTS}`)
     .option('--layer <name>', 'a node, a value, or last-conv; after its ReLU in the paper', 'last-conv')
     .option(
       '--units <list>',
@@ -98,7 +98,8 @@ export function addProjectCommand(program: Command, surroundings: Surroundings):
     'after',
     `
 Pictures are ranked by the maximum of a unit's map, one place in each picture; of equals the first in the data set wins.
-Every projection is cut to the receptive field and has a scale of its own, symmetric around zero: grey is 0.
+Every projection is cut to the receptive field and has a scale of its own, symmetric around zero: grey is 0,
+the 99.5th percentile of |value| a full colour. The arrays of --out are not scaled.
 
 Examples:
   The 16 units of the highest activations, their 9 strongest pictures each, as one figure:
@@ -120,7 +121,7 @@ async function runProject(
   await requireOutputs(files, [modelPath, options.data]);
   const method = methodNamed(options.method);
   const preprocessing = await readPreprocessing(options.preprocess);
-  const dataSet = await openData(options);
+  const dataSet = await openData(options, { unlabelled: true });
   if (dataSet.examples.length === 0)
     throw new UnitscopeError('bad-input', `${options.data} has no pictures`, { subject: options.data });
   const model = await loadModel(modelPath, options, streams);
