@@ -1,7 +1,7 @@
 import { availableParallelism, cpus } from 'node:os';
 import { Model } from '@unitscope/model';
 import { Random, type Tensor } from '@unitscope/tensor';
-import { explain, type Method, methodNamed, methods } from '@unitscope/visualization';
+import { ascend, explain, type Method, methodNamed, methods } from '@unitscope/visualization';
 import { type Candidate, measure, medianOf, SPINNING, type Timing, timed } from './measure.js';
 import { networks } from './networks/index.js';
 import { NO_PEER, Peer } from './peer.js';
@@ -120,7 +120,7 @@ async function benchOne(
             threads,
             versions,
           );
-    const candidates: Priced[] = [best, ...ours, ...theirs];
+    const candidates: Priced[] = [best, ascentStep(model, best.pictures), ...ours, ...theirs];
     return {
       net,
       search,
@@ -139,6 +139,26 @@ function explanation(model: Model, method: Method, pictures: number): Priced {
     pictures,
     by: 'unitscope',
     run: () => timed(() => explain(model, method, input)),
+  };
+}
+
+// The first step finds its memory.
+const ASCENT_STEPS = 12;
+
+/** A step of plain gradient ascent with L2 decay on so many pictures, the mean of several. */
+function ascentStep(model: Model, pictures: number): Priced {
+  const objectives = Array.from({ length: pictures }, () => ({ kind: 'class', target: 7 }) as const);
+  return {
+    name: `ascent step batch ${pictures}`,
+    pictures,
+    by: 'unitscope',
+    run: async () => {
+      const begun: number[] = [];
+      const start = { kind: 'noise' } as const;
+      const onProgress = () => begun.push(performance.now());
+      await ascend(model, objectives, { start, steps: ASCENT_STEPS, onProgress });
+      return (begun[ASCENT_STEPS - 1]! - begun[1]!) / (ASCENT_STEPS - 2);
+    },
   };
 }
 

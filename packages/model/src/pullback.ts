@@ -148,6 +148,11 @@ export class Pullback {
     return this.#composite.name;
   }
 
+  /** The most samples of one run; a larger batch is run in parts. */
+  get batchSize(): number {
+    return chunkingFor(this.#source.runner.dims, this.#source.batchSize).size;
+  }
+
   /**
    * The two passes as one graph. Throws `wrong-use` where the network takes pictures of any size and none has been
    * run yet.

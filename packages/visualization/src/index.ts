@@ -41,19 +41,66 @@ export {
   type PercentileOptions,
   signedPicture,
 } from './map-picture.js';
+export type { Baseline } from './methods/baseline.js';
+export { type Explanation, explain, profileExplanation, pullbackOf } from './methods/explain.js';
 export {
-  type ExplainOptions,
-  type Explanation,
-  explain,
+  classActivationMap,
+  type GradCamOptions,
+  gradCam,
+  gradCamMethod,
+  guidedGradCam,
+  guidedGradCamMethod,
+} from './methods/grad-cam.js';
+export {
+  gradient,
+  gradientMethod,
+  inputTimesGradient,
+  inputTimesGradientMethod,
+  saliencyMap,
+  saliencyMapMethod,
+} from './methods/gradient.js';
+export {
+  type IntegratedGradientsOptions,
+  integratedGradients,
+  integratedGradientsMethod,
+} from './methods/integrated-gradients.js';
+export {
+  type Attribution,
+  type Completeness,
   type MapForm,
   type Method,
-  profileExplanation,
-  pullbackOf,
+  type MethodParameters,
+  type OnePassMethod,
+  onePass,
+} from './methods/method.js';
+export { type OcclusionOptions, occlusion, occlusionMethod } from './methods/occlusion.js';
+export {
+  type BackwardPass,
+  type Explained,
+  type ExplainOptions,
+  Passes,
+  type Subject,
   type UnitOfLayer,
-} from './methods/explain.js';
-export { gradient, inputTimesGradient, saliencyMap } from './methods/gradient.js';
-export { deconvnet, deconvolution, guidedBackprop } from './methods/rectifying.js';
-export { methodNamed, methods } from './methods/table.js';
+} from './methods/passes.js';
+export { type Quadrature, type QuadratureName, quadrature } from './methods/quadrature.js';
+export {
+  deconvnet,
+  deconvnetMethod,
+  deconvolution,
+  deconvolutionMethod,
+  guidedBackprop,
+  guidedBackpropMethod,
+} from './methods/rectifying.js';
+export {
+  type NoiseOptions,
+  smoothGrad,
+  smoothGradMethod,
+  smoothGradSquared,
+  smoothGradSquaredMethod,
+  varGrad,
+  varGradMethod,
+} from './methods/smooth-grad.js';
+export { type MethodOptions, methodNamed, methods } from './methods/table.js';
 export { type MontageOptions, montage, type Tile } from './montage.js';
 export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
