@@ -1,5 +1,5 @@
 import { Model } from '@unitscope/model';
-import { type Dim, type Graph, readModelFile } from '@unitscope/onnx';
+import { type Dim, readModelFile } from '@unitscope/onnx';
 import type { RunOptions } from './options.js';
 import type { Streams } from './streams.js';
 
@@ -14,7 +14,7 @@ export async function loadModel(path: string, options: RunOptions, { err }: Stre
     ...(lowering === undefined ? {} : { lowering }),
     ...(threads === undefined ? {} : { threads }),
     ...(batchSize === undefined ? {} : { batchSize }),
-    ...(size === undefined ? {} : { inputDims: sizedDims(await readModelFile(path), size) }),
+    ...(size === undefined ? {} : { inputDims: await sized(path, size) }),
   });
   const { name, reason } = model.engine;
   if (reason !== undefined && quiet !== true) {
@@ -24,10 +24,8 @@ export async function loadModel(path: string, options: RunOptions, { err }: Stre
 }
 
 /** The dims of the file's input with the size in their place; of pictures, where the file says nothing. */
-export function sizedDims(
-  { inputs, initializers }: Graph,
-  size: readonly [height: number, width: number],
-): readonly Dim[] {
+async function sized(path: string, size: readonly [number, number]): Promise<readonly Dim[]> {
+  const { inputs, initializers } = await readModelFile(path);
   const [batch = 'N', channels = 3] = inputs.find(({ name }) => !initializers.has(name))?.dims ?? [];
   return [batch, channels, ...size];
 }

@@ -7,7 +7,7 @@ export {
   openEngine,
 } from './choose-engine.js';
 export type { Engine, LoadOptions, ProfiledSession, RunOptions, Session, Tensors } from './engine.js';
-export { findLayer, type Layer, layersOf } from './layers.js';
+export type { Layer } from './layers.js';
 export { type LoweringName, loweringNames } from './lowering.js';
 export {
   type Activations,

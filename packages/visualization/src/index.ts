@@ -120,10 +120,10 @@ export {
   projectUnits,
   receptiveFieldOf,
 } from './projection/project-units.js';
+export { type Comparison, compareWithExplain } from './standalone/compare.js';
 export {
   compileExplanation,
-  type LayerObjective,
-  STANDALONE_DEFAULTS,
+  type Standalone,
   type StandaloneOptions,
 } from './standalone/compile-explanation.js';
 export {
@@ -133,4 +133,6 @@ export {
   standaloneMethodNamed,
   standaloneMethods,
 } from './standalone/methods.js';
+export { type NoiseSource, standaloneNoise } from './standalone/noise.js';
+export type { LayerObjective, StandaloneRecord } from './standalone/record.js';
 export { drawText, textWidth } from './text.js';

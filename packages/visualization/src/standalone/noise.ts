@@ -1,4 +1,4 @@
-import { UnitscopeError } from '@unitscope/tensor';
+import { sizeOf, type Tensor, UnitscopeError, zeros } from '@unitscope/tensor';
 import type { GraphWriter } from './graph-writer.js';
 
 // Normal numbers made by standard operators, the same on every runtime: the ONNX operators RandomNormal and its kin
@@ -24,7 +24,9 @@ export interface NoiseSource {
 }
 
 /**
- * Writes what all samples of noise share; gives back what writes one sample.
+ * The noise of a file with SmoothGrad, standard normal numbers [samples, ...dims]: times `noise` and the range of a
+ * picture it is what `smoothGradMethod` takes as `given`, to have the file's map. Equal to what the file draws but for
+ * rounding in float32.
  *
  * Element e of sample i is counter c = i·E + e (E the elements of a sample, rounded up to an even number), mixed to 32
  * bits of which the upper 24 are kept as k. Elements e and e + E/2 are one pair of Box and Muller's: radius
@@ -33,20 +35,45 @@ export interface NoiseSource {
  *
  * Throws `wrong-use` where there are more than 2³² numbers to draw.
  */
+export function standaloneNoise(source: NoiseSource): Tensor {
+  const { count, half } = countsOf(source);
+  const key = mixedSeed(source.seed);
+  const noise = zeros([source.samples, ...source.dims]);
+  const bits = (counter: number) => mixed(counter ^ key) >>> (32 - BITS);
+  for (let sample = 0; sample < source.samples; sample++) {
+    const first = 2 * half * sample;
+    const at = count * sample;
+    for (let e = 0; e < half; e++) {
+      const radius = Math.sqrt(-2 * Math.log((bits(first + e) + 1) * 2 ** -BITS));
+      const angle = 2 * Math.PI * 2 ** -BITS * bits(first + half + e);
+      noise.data[at + e] = radius * Math.cos(angle);
+      if (half + e < count) noise.data[at + half + e] = radius * Math.sin(angle);
+    }
+  }
+  return noise;
+}
+
+function countsOf({ samples, dims }: NoiseSource): { readonly count: number; readonly half: number } {
+  const count = sizeOf(dims);
+  const half = Math.ceil(count / 2);
+  if (samples * 2 * half <= MASK + 1) return { count, half };
+  throw new UnitscopeError(
+    'wrong-use',
+    `${samples} samples of ${count} numbers are more than the 2^32 that can be told apart; take fewer samples`,
+    { subject: 'samples' },
+  );
+}
+
+/**
+ * Writes what all samples of `standaloneNoise` share; gives back what writes one sample, [1, ...dims]. Throws as it does.
+ */
 export function writeNoise(
   outer: GraphWriter,
-  { seed, samples, dims }: NoiseSource,
+  source: NoiseSource,
 ): (body: GraphWriter, sample: string) => string {
-  const count = dims.reduce((product, size) => product * size, 1);
-  const half = Math.ceil(count / 2);
-  if (samples * 2 * half > MASK + 1) {
-    throw new UnitscopeError(
-      'wrong-use',
-      `${samples} samples of ${count} numbers are more than the 2^32 that can be told apart; take fewer samples`,
-    );
-  }
+  const { count, half } = countsOf(source);
   const element = outer.node('Range', [outer.ints(0), outer.ints(2 * half), outer.ints(1)]);
-  const key = mixedSeed(seed);
+  const key = mixedSeed(source.seed);
   return (body, sample) => {
     const counter = body.node('Add', [element, body.node('Mul', [sample, body.ints(2 * half)])]);
     const keyed = body.node('BitwiseXor', [unsigned(body, counter), wide(body, key)]);
@@ -65,7 +92,7 @@ export function writeNoise(
       count === 2 * half
         ? normal
         : body.node('Slice', [normal, body.ints([0]), body.ints([count]), body.ints([0])]);
-    return body.node('Reshape', [kept, body.ints([1, ...dims])]);
+    return body.node('Reshape', [kept, body.ints([1, ...source.dims])]);
   };
 }
 
@@ -99,9 +126,13 @@ function mix(writer: GraphWriter, value: string): string {
   return mixed;
 }
 
-/** The mixer on one number, for the seed. */
 function mixedSeed(seed: number): number {
-  let x = (seed + SEED_OFFSET) >>> 0;
+  return mixed(seed + SEED_OFFSET);
+}
+
+/** `mix` on one number. */
+function mixed(value: number): number {
+  let x = value >>> 0;
   x ^= x >>> SHIFTS[0];
   for (const [i, multiplier] of MULTIPLIERS.entries()) {
     x = Math.imul(x, multiplier);

@@ -1,4 +1,10 @@
-import { type CompiledPullback, type Composite, compile, gradient, type Objective } from '@unitscope/autodiff';
+import {
+  type CompiledPullback,
+  type Composite,
+  compile,
+  gradient,
+  type Objective,
+} from '@unitscope/autodiff';
 import { cutGraph, type Dim, type Graph } from '@unitscope/onnx';
 import { deriveFlippedWeights } from './flipped-weights.js';
 import { GraphWriter } from './graph-writer.js';
@@ -83,8 +89,8 @@ export class Sketch {
     if (cam === undefined) throw new Error('a method that weighs the maps of a layer must say so');
     const pass = this.#pass(gradient, cam);
     const signal = pass.signals.get(cam)!;
-    const valueOf = this.#insert(this.writer, pass, this.picture, this.#target, [signal, cam]);
-    return { activation: valueOf(cam), gradient: valueOf(signal) };
+    const named = this.#insert(this.writer, pass, this.picture, this.#target, [signal, cam]);
+    return { activation: named(cam), gradient: named(signal) };
   }
 
   /** The gradient at another picture, of what is explained of the picture itself: the class or unit chosen there. */

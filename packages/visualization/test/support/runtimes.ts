@@ -17,8 +17,9 @@ export interface Opened {
   close(): Promise<void>;
 }
 
-export const RUNTIMES = { node, web };
+const RUNTIMES = { node, web };
 export type RuntimeName = keyof typeof RUNTIMES;
+export const runtimeNames: readonly RuntimeName[] = ['node', 'web'];
 
 export async function open(runtime: RuntimeName, graph: Graph | Uint8Array): Promise<Opened> {
   const bytes = graph instanceof Uint8Array ? graph : writeModel(graph);

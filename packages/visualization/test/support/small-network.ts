@@ -1,4 +1,4 @@
-import { emptyGraph, type Graph, GraphBuilder } from '@unitscope/onnx';
+import { emptyGraph, type Graph, GraphBuilder, withMetadata } from '@unitscope/onnx';
 import { Random } from '@unitscope/tensor';
 
 export const SIDE = 7;
@@ -50,5 +50,5 @@ export function smallNetwork(batch: number | string = 'N'): Graph {
     attributes: new Map([['axis', { kind: 'int', value: 1 }]]),
   });
   builder.output({ name: 'map', type: 'float32', dims: [batch, 3] });
-  return builder.build();
+  return withMetadata(builder.build(), new Map([['author', 'a test']]));
 }
