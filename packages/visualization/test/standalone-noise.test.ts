@@ -1,8 +1,7 @@
 import type { Graph } from '@unitscope/onnx';
 import { describe, expect, it } from 'vitest';
 import { GraphWriter } from '../src/standalone/graph-writer.js';
-import { writeNoise } from '../src/standalone/noise.js';
-import { gaussLegendre } from '../src/standalone/quadrature.js';
+import { standaloneNoise, writeNoise } from '../src/standalone/noise.js';
 import { referenceNoise } from './support/noise-reference.js';
 import { runOn } from './support/runtimes.js';
 
@@ -57,6 +56,20 @@ describe('the noise of a file', () => {
     },
   );
 
+  it.each([
+    [0, 3, [2, 3, 4]],
+    [2 ** 32 - 1, 2, [3, 5, 7]],
+    [77, 4, [1, 1, 1]],
+  ])('is what standaloneNoise says: seed %i, %i samples of %j', (seed, samples, dims) => {
+    const count = dims.reduce((product, size) => product * size, 1);
+    const { dims: all, data } = standaloneNoise({ seed, samples, dims });
+    expect(all).toEqual([samples, ...dims]);
+    for (let sample = 0; sample < samples; sample++) {
+      const expected = Float32Array.from(referenceNoise(seed, sample, count));
+      expect(data.slice(sample * count, (sample + 1) * count)).toEqual(expected);
+    }
+  });
+
   it.each([0, 1, 2 ** 32 - 1])('of seed %i has the moments of the normal distribution', async (seed) => {
     const { data } = await drawn(seed, 3, DIMS);
     const moment = (power: number) => data.reduce((sum, value) => sum + value ** power, 0) / COUNT;
@@ -108,9 +121,10 @@ describe('the noise of a file', () => {
   });
 
   it('refuses more numbers than its counter tells apart', () => {
-    expect(() => noiseFile(0, [3, 1000, 1000], 2000)).toThrow(
-      /2000 samples of 3000000 numbers.*fewer samples/,
-    );
+    const source = { seed: 0, samples: 2000, dims: [3, 1000, 1000] };
+    for (const draw of [() => noiseFile(0, source.dims, source.samples), () => standaloneNoise(source)]) {
+      expect(draw).toThrow(/2000 samples of 3000000 numbers.*fewer samples/);
+    }
   });
 });
 
@@ -123,17 +137,3 @@ function cumulative(x: number): number {
   }
   return 0.5 + (sum * Math.exp((-x * x) / 2)) / Math.sqrt(2 * Math.PI);
 }
-
-describe('the rule of Gauss and Legendre', () => {
-  it.each([1, 2, 3, 10, 50, 200])(
-    'of %i nodes integrates polynomials of degree 2n - 1 over [0, 1]',
-    (count) => {
-      const { nodes, weights } = gaussLegendre(count);
-      for (const degree of [0, 1, count, 2 * count - 1]) {
-        const integral = nodes.reduce((sum, node, i) => sum + weights[i]! * node ** degree, 0);
-        expect(Math.abs(integral * (degree + 1) - 1), `degree ${degree}`).toBeLessThan(1e-12);
-      }
-      expect([...nodes].sort((a, b) => a - b)).toEqual(nodes);
-    },
-  );
-});

@@ -24,7 +24,10 @@ export const runtimeNames: readonly RuntimeName[] = ['node', 'web'];
 export async function open(runtime: RuntimeName, graph: Graph | Uint8Array): Promise<Opened> {
   const bytes = graph instanceof Uint8Array ? graph : writeModel(graph);
   const { InferenceSession, Tensor: OrtTensor } = RUNTIMES[runtime];
-  const session = await InferenceSession.create(bytes, { intraOpNumThreads: runtime === 'node' ? 2 : 1 });
+  const session = await InferenceSession.create(bytes, {
+    executionProviders: [runtime === 'node' ? 'cpu' : 'wasm'],
+    intraOpNumThreads: runtime === 'node' ? 2 : 1,
+  });
   return {
     run: async (feeds) => {
       const entries = Object.entries(feeds).map(([name, feed]) => [
