@@ -1,5 +1,5 @@
 import { Model } from '@unitscope/model';
-import { type Graph, readModel, writeModel } from '@unitscope/onnx';
+import { emptyGraph, type Graph, GraphBuilder, readModel, writeModel } from '@unitscope/onnx';
 import { Random, sliceBatch, type Tensor } from '@unitscope/tensor';
 import { afterAll, describe, expect, it } from 'vitest';
 import {
@@ -134,6 +134,22 @@ describe('an explanation as a file', () => {
     expect(Math.abs(sum - (score!.data[0]! - baseline))).toBeLessThan(5e-3 * Math.abs(sum));
   });
 
+  it('holds the weights of a last convolution once, which the backward pass alone needs flipped', async () => {
+    const builder = new GraphBuilder(emptyGraph('conv', 18));
+    const weight = (dims: readonly number[]) =>
+      builder.constant({ type: 'float32', ...new Random(1).normalTensor(dims) });
+    const input = builder.input({ name: 'picture', type: 'float32', dims: ['N', 2, SIDE, SIDE] });
+    const relu = builder.node('Relu', [builder.node('Conv', [input, weight([5, 2, 3, 3])])]);
+    const scores = builder.node('Conv', [builder.node('GlobalAveragePool', [relu]), weight([7, 5, 1, 1])]);
+    builder.output({ name: builder.node('Flatten', [scores]), type: 'float32', dims: ['N', 7] });
+    const all = await load(builder.build());
+    for (const method of ['gradient', 'integrated-gradients']) {
+      const { initializers } = graphOf(method, {}, all);
+      const sizes = [...initializers.values()].filter(({ dims }) => dims.length === 4);
+      expect(sizes.map(({ data }) => data.length).sort(), method).toEqual([35, 90]);
+    }
+  });
+
   it('draws other noise by another seed', async () => {
     const feeds = { picture: pictures(1), target: [0n] };
     const maps: (readonly number[])[] = [];
@@ -202,14 +218,14 @@ describe('what cannot be a file', () => {
       /gradient has no steps; it takes no parameters/,
     ],
     ['and of another still', 'grad-cam', { noise: 0.1 }, /grad-cam has no noise; it takes layer/],
-    [
-      'no steps',
-      'integrated-gradients',
-      { steps: 0 },
-      /steps must be a whole number of at least 1, got 0/,
-    ],
+    ['no steps', 'integrated-gradients', { steps: 0 }, /steps must be a whole number of at least 1, got 0/],
     ['too many steps', 'integrated-gradients', { steps: 1e5 }, /steps must be at most 10000, got 100000/],
-    ['half a sample', 'smoothgrad', { samples: 1.5 }, /samples must be a whole number of at least 1, got 1.5/],
+    [
+      'half a sample',
+      'smoothgrad',
+      { samples: 1.5 },
+      /samples must be a whole number of at least 1, got 1.5/,
+    ],
     ['negative noise', 'smoothgrad', { noise: -1 }, /noise must be a number of at least 0, got -1/],
     ['noise that is no number', 'smoothgrad', { noise: Number.NaN }, /noise must be a number.*got NaN/],
     [
@@ -224,7 +240,12 @@ describe('what cannot be a file', () => {
       { baseline: [0, 0, 0] },
       /one for each of 2 channels, got 0, 0, 0/,
     ],
-    ['a negative seed', 'smoothgrad', { seed: -1 }, /seed must be a whole number from 0 to 4294967295, got -1/],
+    [
+      'a negative seed',
+      'smoothgrad',
+      { seed: -1 },
+      /seed must be a whole number from 0 to 4294967295, got -1/,
+    ],
     [
       'a layer that makes no map',
       'grad-cam',

@@ -13,7 +13,14 @@ import {
   standaloneMethods,
   standaloneNoise,
 } from '../src/index.js';
-import { distance, type Maps, type Opened, open, type RuntimeName, runtimeNames } from './support/runtimes.js';
+import {
+  distance,
+  type Maps,
+  type Opened,
+  open,
+  type RuntimeName,
+  runtimeNames,
+} from './support/runtimes.js';
 import { SIDE, smallNetwork } from './support/small-network.js';
 import { CAM, PIXELS, references } from './support/standalone-reference.js';
 

@@ -154,8 +154,9 @@ export class Sketch {
     target: string,
     values: readonly string[],
   ): (value: string) => string {
+    // Before the cut: backward passes need the last layer's weights flipped only, which are made of those left out then.
     return into.insert(
-      deriveFlippedWeights(cutGraph(graph, { outputs: values })),
+      cutGraph(deriveFlippedWeights(graph), { outputs: values }),
       new Map([
         [this.#explained.input.name, picture],
         [targetInput, target],

@@ -92,7 +92,9 @@ export const references: Readonly<Record<string, Reference>> = {
   // Of two steps.
   'integrated-gradients': (x, target, { baseline = 0 }) => {
     const plane = SIDE * SIDE;
-    const from = x.map((_, p) => (typeof baseline === 'number' ? baseline : baseline[Math.floor(p / plane)]!));
+    const from = x.map((_, p) =>
+      typeof baseline === 'number' ? baseline : baseline[Math.floor(p / plane)]!,
+    );
     const at = (a: number) =>
       gradientAt(
         x.map((value, p) => from[p]! + a * (value - from[p]!)),
