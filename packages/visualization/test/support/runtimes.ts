@@ -3,12 +3,9 @@ import { writeModel } from '@unitscope/onnx';
 import type { Tensor } from '@unitscope/tensor';
 import * as node from 'onnxruntime-node';
 import * as web from 'onnxruntime-web';
-import { vi } from 'vitest';
 
 // The web's runtime as a browser would run it: WebAssembly, one thread, the file that lies in the package.
 web.env.wasm.numThreads = 1;
-// It is compiled by whichever test opens a file first.
-vi.setConfig({ testTimeout: 60_000, hookTimeout: 60_000 });
 
 export interface Maps {
   readonly [output: string]: { readonly dims: readonly number[]; readonly data: readonly number[] };
