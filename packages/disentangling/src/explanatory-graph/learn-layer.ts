@@ -14,7 +14,14 @@ import { type Features, readOriented } from './features.js';
 import type { MapGeometry } from './graph.js';
 import { orientationScore } from './orientation.js';
 import { choosesParents, type GraphParameters } from './parameters.js';
-import { candidateParents, cellRatio, chooseParents, deviationsOf, momentsOf, type UpperNodes } from './parents.js';
+import {
+  candidateParents,
+  cellRatio,
+  chooseParents,
+  deviationsOf,
+  momentsOf,
+  type UpperNodes,
+} from './parents.js';
 
 /** A layer that is being learned: everything the next iteration depends on. */
 export interface LayerState {
@@ -80,7 +87,8 @@ export async function iterateLayer(state: LayerState, learning: LayerLearning): 
   const { height, width } = features.layers[layer]!;
   const iteration = state.iteration + 1;
   const parents = await parentsOf(state, learning, iteration);
-  const priors = parents === undefined || upper === undefined ? undefined : priorsOf(parents, upper, learning);
+  const priors =
+    parents === undefined || upper === undefined ? undefined : priorsOf(parents, upper, learning);
   const sums: GraphSums = {
     dims: [...state.sigma.dims, GRAPH_SUMS.length],
     data: new Float64Array(state.sigma.data.length * GRAPH_SUMS.length),
@@ -104,7 +112,11 @@ export async function iterateLayer(state: LayerState, learning: LayerLearning): 
   throwIfAborted(signal);
   const { data } = sums;
   const unsound = data.findIndex((value) => !Number.isFinite(value));
-  if (unsound !== -1) throw new UnitscopeError('bad-input', `layer ${features.layers[layer]!.name} gives sums that are not finite; its activations are too large`);
+  if (unsound !== -1)
+    throw new UnitscopeError(
+      'bad-input',
+      `layer ${features.layers[layer]!.name} gives sums that are not finite; its activations are too large`,
+    );
   const after = updateGraph(state, sums, {
     iteration,
     size: height,
@@ -154,7 +166,12 @@ function slicePriors({ sigma, offset, weight }: GraphPriors, start: number, end:
 }
 
 export function stepOptions(
-  { features, layer, parameters, kernel }: Pick<LayerLearning, 'features' | 'layer' | 'parameters' | 'kernel'>,
+  {
+    features,
+    layer,
+    parameters,
+    kernel,
+  }: Pick<LayerLearning, 'features' | 'layer' | 'parameters' | 'kernel'>,
   priors: GraphPriors | undefined,
 ): GraphEmStepOptions {
   const { height } = features.layers[layer]!;
@@ -198,7 +215,11 @@ async function stepOriented(
 }
 
 /** A step must not carry a node beyond the map, where nothing would ever bring it back. */
-function insideMap({ dims, data }: Tensor<Float64Array>, height: number, width: number): Tensor<Float64Array> {
+function insideMap(
+  { dims, data }: Tensor<Float64Array>,
+  height: number,
+  width: number,
+): Tensor<Float64Array> {
   const most = [height - 1, width - 1] as const;
   return { dims, data: data.map((value, i) => Math.min(Math.max(value, 0), most[(i % 2) as 0 | 1])) };
 }
@@ -208,7 +229,10 @@ const P = GRAPH_SUMS.indexOf('p');
 /** Sums over pictures of prob E, in units of their mean over the nodes. */
 function strengthOf({ dims, data }: GraphSums): Tensor<Float64Array> {
   const [filters = 0, nodes = 0] = dims;
-  const sums = Float64Array.from({ length: filters * nodes }, (_, node) => data[node * GRAPH_SUMS.length + P]!);
+  const sums = Float64Array.from(
+    { length: filters * nodes },
+    (_, node) => data[node * GRAPH_SUMS.length + P]!,
+  );
   const mean = sums.reduce((total, value) => total + value, 0) / sums.length;
   return { dims: [filters, nodes], data: mean > 0 ? sums.map((value) => value / mean) : sums };
 }

@@ -110,11 +110,17 @@ function requireFeatures({ layers, pictures, mirrored }: Features, { flip, densi
   const refuse = (code: 'wrong-use' | 'bad-input', message: string) => new UnitscopeError(code, message);
   if (layers.length === 0) throw refuse('wrong-use', 'an explanatory graph needs at least one layer');
   if (pictures < 2)
-    throw refuse('bad-input', `an explanatory graph is learned from two pictures or more, there are ${pictures}`);
+    throw refuse(
+      'bad-input',
+      `an explanatory graph is learned from two pictures or more, there are ${pictures}`,
+    );
   if (flip && !mirrored)
     throw refuse('wrong-use', 'the features have no mirrored pictures; prepare them, or learn without flip');
   if (density !== undefined && density.length !== layers.length)
-    throw refuse('wrong-use', `there are ${density.length} densities for ${layers.length} layers; give one for each`);
+    throw refuse(
+      'wrong-use',
+      `there are ${density.length} densities for ${layers.length} layers; give one for each`,
+    );
   const sizes = layers.map(({ stride }) => stride[0]);
   const wrong = sizes.findIndex((stride, i) => i > 0 && stride > sizes[i - 1]!);
   if (wrong !== -1) {
@@ -126,7 +132,11 @@ function requireFeatures({ layers, pictures, mirrored }: Features, { flip, densi
 }
 
 /** Filters that none of the pictures activates, in neither orientation that is read. */
-async function deadFilters(features: Features, layer: number, signal: AbortSignal | undefined): Promise<number[]> {
+async function deadFilters(
+  features: Features,
+  layer: number,
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
   const { filters, height, width } = features.layers[layer]!;
   const isActive = new Uint8Array(filters);
   const cells = height * width;
@@ -134,7 +144,10 @@ async function deadFilters(features: Features, layer: number, signal: AbortSigna
     throwIfAborted(signal);
     const { data } = await features.read(layer, chunk, false);
     for (let map = 0; map < data.length / cells; map++) {
-      if (isActive[map % filters] === 0 && data.subarray(map * cells, (map + 1) * cells).some((value) => value > 0))
+      if (
+        isActive[map % filters] === 0 &&
+        data.subarray(map * cells, (map + 1) * cells).some((value) => value > 0)
+      )
         isActive[map % filters] = 1;
     }
   }

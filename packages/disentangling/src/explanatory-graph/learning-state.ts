@@ -44,12 +44,17 @@ export function learningOfState(
       iteration: entry.get('iteration').count(),
       coord: { dims: [filters, each, 2], data: entry.get('coord').array(Float64Array, 2 * count) },
       sigma: { dims: [filters, each], data: entry.get('sigma').array(Float64Array, count) },
-      parents: parents.isNull ? undefined : parentsOf(parents, filters, each, upperNodes(geometries, nodes, layer)),
+      parents: parents.isNull
+        ? undefined
+        : parentsOf(parents, filters, each, upperNodes(geometries, nodes, layer)),
       position: {
         dims: [pictures, filters, each, 2],
         data: entry.get('position').array(Float32Array, 2 * pictures * count),
       },
-      score: { dims: [pictures, filters, each], data: entry.get('score').array(Float32Array, pictures * count) },
+      score: {
+        dims: [pictures, filters, each],
+        data: entry.get('score').array(Float32Array, pictures * count),
+      },
       strength: { dims: [filters, each], data: entry.get('strength').array(Float64Array, count) },
     };
   });
@@ -63,6 +68,7 @@ function upperNodes(geometries: readonly MapGeometry[], nodes: readonly number[]
 function parentsOf(state: StateReader, filters: number, nodes: number, upper: number) {
   const each = state.get('each').count();
   const index = state.get('index').array(Int32Array, filters * nodes * each);
-  if (index.some((parent) => parent < 0 || parent >= upper)) throw state.bad('names a node that is not there');
+  if (index.some((parent) => parent < 0 || parent >= upper))
+    throw state.bad('names a node that is not there');
   return { dims: [filters, nodes, each], data: index };
 }

@@ -119,8 +119,7 @@ export function graphParameters(given: Partial<GraphParameters> = {}): GraphPara
       throw refuse(name, 'a positive integer', all[name]);
   }
   for (const name of SHARES) {
-    if (!(all[name] > 0 && Number.isFinite(all[name])))
-      throw refuse(name, 'above 0 and finite', all[name]);
+    if (!(all[name] > 0 && Number.isFinite(all[name]))) throw refuse(name, 'above 0 and finite', all[name]);
   }
   if (!Number.isSafeInteger(all.seed) || all.seed < 0) throw refuse('seed', 'an integer from 0', all.seed);
   if (!(all.tau >= 0 && Number.isFinite(all.tau))) throw refuse('tau', '0 or more', all.tau);

@@ -33,7 +33,10 @@ export function momentsOf({ dims, data }: Tensor): {
     const at = i % mean.length;
     variance[at >> 1]! += (data[i]! - mean[at]!) ** 2 / pictures;
   }
-  return { mean: { dims: [filters, nodes, 2], data: mean }, variance: { dims: [filters, nodes], data: variance } };
+  return {
+    mean: { dims: [filters, nodes, 2], data: mean },
+    variance: { dims: [filters, nodes], data: variance },
+  };
 }
 
 /** How far nodes lie from their means in every picture, `[pictures, filters, nodes, 2]` in cells. */
@@ -65,9 +68,13 @@ export function candidateParents(
   const all = Array.from(strength.data.keys());
   const alive = all.filter((node) => strength.data[node]! > 0);
   if (alive.length === 0)
-    throw new UnitscopeError('bad-input', `no picture activates layer ${geometry.name}: it has no parents to offer`, {
-      subject: geometry.name,
-    });
+    throw new UnitscopeError(
+      'bad-input',
+      `no picture activates layer ${geometry.name}: it has no parents to offer`,
+      {
+        subject: geometry.name,
+      },
+    );
   const ascending = [...all].sort((a, b) => variance.data[a]! - variance.data[b]! || a - b);
   const still = new Set(ascending.slice(0, Math.ceil(all.length * staticShare)));
   const distance = (node: number) =>
@@ -84,15 +91,11 @@ export function candidateParents(
   return Int32Array.from(kept.slice(0, candidates));
 }
 
-// exp(-t) by linear interpolation, within 4e-5 of it: only the order of sums is looked at.
-const STEPS = 64;
-const LAST = 40;
-const EXPONENTIALS = Float64Array.from({ length: LAST * STEPS + 2 }, (_, i) => Math.exp(-i / STEPS));
-
 /**
  * For every node the `parents` candidates that move with it: those of the largest sum over pictures of
  * exp(-d^2 / (2 mean d^2)) score, d being how far apart the two nodes' deviations from their means are, in pixels, and
  * the mean over all candidates and pictures. Fewer where there are fewer candidates; of equal ones the stronger first.
+ * exp(-t) is taken as (1 - t/256)^256, 0 from t = 256 on: within t^2/512 of it, at a tenth of the time, for an order of sums.
  *
  * @param score of the lower nodes, `[pictures, filters, nodes]`
  * @returns `[filters, nodes, parents]`, numbers of upper nodes counted through all filters
@@ -112,7 +115,11 @@ export async function chooseParents(
   const above = pixelDeviations(upper, candidates);
   // Of all candidates in a picture, their sums and the sum of their squares: mean d^2 in one pass over the pictures.
   const totals = totalsOf(above, candidates.length, pictures);
-  const own = { down: new Float64Array(pictures), across: new Float64Array(pictures), score: new Float64Array(pictures) };
+  const own = {
+    down: new Float64Array(pictures),
+    across: new Float64Array(pictures),
+    score: new Float64Array(pictures),
+  };
   const sums = new Float64Array(candidates.length);
   for (let node = 0; node < count; node++) {
     if (node % nodes === 0) {
@@ -127,11 +134,13 @@ export async function chooseParents(
       own.down[picture] = y;
       own.across[picture] = x;
       own.score[picture] = score.data[at]!;
-      square += candidates.length * (y * y + x * x) - 2 * (y * totals.down[picture]! + x * totals.across[picture]!);
+      square +=
+        candidates.length * (y * y + x * x) - 2 * (y * totals.down[picture]! + x * totals.across[picture]!);
     }
     const meanSquare = square / (candidates.length * pictures);
-    const factor = meanSquare > 0 ? STEPS / (2 * meanSquare) : 0;
-    for (let c = 0; c < candidates.length; c++) sums[c] = agreement(own, above, c * pictures, pictures, factor);
+    const factor = meanSquare > 0 ? 1 / (2 * 256 * meanSquare) : 0;
+    for (let c = 0; c < candidates.length; c++)
+      sums[c] = agreement(own, above, c * pictures, pictures, factor);
     const order = Array.from(sums.keys()).sort((a, b) => sums[b]! - sums[a]! || a - b);
     for (let i = 0; i < kept; i++) chosen[node * kept + i] = candidates[order[i]!]!;
   }
@@ -143,8 +152,9 @@ interface Deviations {
   readonly across: Float64Array;
 }
 
+/** The sum over pictures of one candidate, whose deviations begin at `start`. */
 function agreement(
-  own: Deviations & { readonly score: Float64Array },
+  { down: ownDown, across: ownAcross, score }: Deviations & { readonly score: Float64Array },
   { down, across }: Deviations,
   start: number,
   pictures: number,
@@ -152,12 +162,18 @@ function agreement(
 ): number {
   let sum = 0;
   for (let picture = 0; picture < pictures; picture++) {
-    const y = own.down[picture]! - down[start + picture]!;
-    const x = own.across[picture]! - across[start + picture]!;
-    const t = Math.min(factor * (y * y + x * x), LAST * STEPS);
-    const cell = t | 0;
-    const from = EXPONENTIALS[cell]!;
-    sum += own.score[picture]! * (from + (t - cell) * (EXPONENTIALS[cell + 1]! - from));
+    const y = ownDown[picture]! - down[start + picture]!;
+    const x = ownAcross[picture]! - across[start + picture]!;
+    const root = Math.max(0, 1 - factor * (y * y + x * x));
+    // Eight squares, written out: this is where the time of choosing parents goes.
+    const p2 = root * root;
+    const p4 = p2 * p2;
+    const p8 = p4 * p4;
+    const p16 = p8 * p8;
+    const p32 = p16 * p16;
+    const p64 = p32 * p32;
+    const p128 = p64 * p64;
+    sum += score[picture]! * p128 * p128;
   }
   return sum;
 }
