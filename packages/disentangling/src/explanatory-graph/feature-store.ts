@@ -85,7 +85,7 @@ export async function prepareFeatures(model: Model, options: PrepareOptions): Pr
   const written = await writeMaps(model, layers, options);
   const counts = written.map(({ numbers }) => numbers.length);
   if (counts.length === 0)
-    throw new UnitscopeError('bad-input', 'there are no pictures to learn a graph from');
+    throw new UnitscopeError('bad-input', 'there are no pictures: a graph is learned of two or more');
   let start = 0;
   const chunks = counts.map((count) => {
     start += count;
