@@ -6,6 +6,7 @@ import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
+import { addExplanatoryGraphCommand } from './commands/explanatory-graph.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
@@ -28,6 +29,7 @@ const COMMANDS = [
   addMergeCommand,
   addStabilityCommand,
   addEvaluateCommand,
+  addExplanatoryGraphCommand,
   addSelftestCommand,
   addDataCommand,
 ];
