@@ -52,7 +52,7 @@ export async function drawNodes(
     const tiles = nodes.flatMap((node): Tile[] =>
       Array.from(rows[row++]!, (picture, rank) => ({
         picture: picture ?? blank(),
-        label: rank === 0 ? `filter ${node.filter}, node ${node.node}` : '',
+        label: rank === 0 ? `filter ${node.filter}\nnode ${node.node}` : '',
       })),
     );
     if (tiles.length === 0) return undefined;
