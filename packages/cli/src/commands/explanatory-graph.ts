@@ -126,7 +126,12 @@ async function runLearn(
   options: LearnOptions,
   { streams, signal }: Surroundings,
 ): Promise<void> {
-  const { out, json, quiet } = options;
+  const { out, json, quiet, density, layers: names } = options;
+  if (density !== undefined && density.length !== names.length)
+    throw new UnitscopeError(
+      'wrong-use',
+      `--density has ${density.length} numbers for ${names.length} layers; give one for each`,
+    );
   const parameters = parametersOf(options);
   const preprocessing = await readPreprocessing(options.preprocess);
   const dataSet = await openData(options, { unlabelled: true });
@@ -136,7 +141,7 @@ async function runLearn(
       : await openData({ data: options.negatives }, { unlabelled: true });
   const model = await loadModel(modelPath, options, streams);
   try {
-    const layers = topDown(model, options.layers);
+    const layers = topDown(model, names);
     const pictures = graphPictures(options, dataSet, preprocessing, model);
     const negatives: GraphPictures | undefined =
       negativeSet === undefined
