@@ -6,6 +6,7 @@ export {
   type PrepareProgress,
   prepareFeatures,
   removeFeatures,
+  type SkippedPicture,
   type StoredFeatures,
 } from './explanatory-graph/feature-store.js';
 export {

@@ -209,7 +209,10 @@ describe('features on the disk', async () => {
         const end = Math.min(10, start + 3);
         const numbers = Array.from({ length: end - start }, (_, i) => start + i).filter((i) => i % 4 !== 3);
         const data = Float32Array.from(numbers.flatMap((i) => Array.from(sliceBatch(all, i, i + 1).data)));
-        yield { inputs: { dims: [numbers.length, 3, 16, 16], data }, numbers, done: end };
+        const skipped = [3, 7]
+          .filter((i) => i >= start && i < end)
+          .map((number) => ({ number, id: `${number}.png`, reason: 'it is broken' }));
+        yield { skipped, inputs: { dims: [numbers.length, 3, 16, 16], data }, numbers, done: end };
       }
     };
   const optionsFor = (name: string): PrepareOptions => ({
@@ -247,9 +250,12 @@ describe('features on the disk', async () => {
           features.chunks.map((_, chunk) => features.read(layer, chunk, turned)),
         );
         const joined = read.flatMap(({ data }) => Array.from(data));
-        expected.data.forEach((value, i) => {
-          expect(joined[i]).toBeCloseTo(value, 4);
-        });
+        const difference = expected.data.reduce(
+          (most, value, i) => Math.max(most, Math.abs(value - joined[i]!)),
+          0,
+        );
+        // The network runs other batches here.
+        expect(difference).toBeLessThan(1e-4);
         expect(stride).toEqual(layer === 0 ? [2, 2] : [1, 1]);
       }
     }
@@ -268,6 +274,8 @@ describe('features on the disk', async () => {
     }
     const resumed = await prepareFeatures(model, { ...stopped, negatives: sourceOf() });
     expect(resumed.numbers).toEqual(features.numbers);
+    expect(resumed.skipped.map(({ id }) => id)).toEqual(['3.png', '7.png']);
+    expect(resumed.skipped).toEqual(features.skipped);
     const maps = readdirSync(whole.folder).filter((name) => name.endsWith('.npy'));
     expect(readdirSync(stopped.folder).filter((name) => name.endsWith('.npy'))).toEqual(maps);
     expect(maps).toHaveLength(16);

@@ -1,6 +1,6 @@
 import { access, rm } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { describePreprocessing, readPreprocessing, type SkippedExample } from '@unitscope/data';
+import { describePreprocessing, readPreprocessing } from '@unitscope/data';
 import {
   type ExplanatoryGraph,
   GRAPH_DEFAULTS,
@@ -14,6 +14,7 @@ import {
   removeFeatures,
   writeExplanatoryGraph,
 } from '@unitscope/disentangling';
+import type { KernelOptions } from '@unitscope/kernels';
 import type { Layer, Model } from '@unitscope/model';
 import { throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import type { Command } from 'commander';
@@ -22,6 +23,7 @@ import {
   addGraphDataOptions,
   type GraphDataOptions,
   graphPictures,
+  kernelOptions,
   parseDensities,
   parseNames,
   parseSeed,
@@ -166,6 +168,7 @@ async function runLearn(
     const { graph, skipped, numbers } = await learn(model, layers, pictures, negatives, parameters, record, {
       out,
       isQuiet,
+      kernel: kernelOptions(options),
       surroundings: { streams, signal },
     });
     const figures = await drawNodes(graph, pictures, numbers, signal);
@@ -238,10 +241,15 @@ async function learn(
   {
     out,
     isQuiet,
+    kernel,
     surroundings: { streams, signal },
-  }: { readonly out: string; readonly isQuiet: boolean; readonly surroundings: Surroundings },
+  }: {
+    readonly out: string;
+    readonly isQuiet: boolean;
+    readonly kernel: KernelOptions;
+    readonly surroundings: Surroundings;
+  },
 ) {
-  const skipped = new Map<number, SkippedExample>();
   const identity = JSON.stringify({ ...record, flip: parameters.flip, quantised: parameters.quantised });
   const stages = {
     scale: createProgress(streams, 'measuring deviations', isQuiet),
@@ -252,10 +260,8 @@ async function learn(
     folder: join(out, FEATURES),
     identity,
     layers: layers.map(({ name }) => name),
-    pictures: sourceOf(pictures, (items) => {
-      for (const item of items) skipped.set(item.number, item);
-    }),
-    ...(negatives === undefined ? {} : { negatives: sourceOf(negatives, () => {}) }),
+    pictures: sourceOf(pictures),
+    ...(negatives === undefined ? {} : { negatives: sourceOf(negatives) }),
     mirrored: parameters.flip,
     quantised: parameters.quantised,
     signal,
@@ -267,11 +273,12 @@ async function learn(
   const progress = createProgress(streams, 'learning', isQuiet);
   const graph = await learnExplanatoryGraph(features, {
     parameters,
+    kernel,
     signal,
     state: { path: join(out, STATE_FILE), identity: JSON.stringify({ ...record, parameters }) },
     onProgress: ({ done, total: all }) => progress.update(done, all),
   }).finally(() => progress.stop());
-  return { graph, skipped: [...skipped.values()], numbers: features.numbers };
+  return { graph, skipped: features.skipped, numbers: features.numbers };
 }
 
 /** A picture by its name in the data set; an object by its number in it besides. */

@@ -9,6 +9,7 @@ import {
   addGraphDataOptions,
   type GraphDataOptions,
   graphPictures,
+  kernelOptions,
   parseSeed,
   picturesRecord,
 } from '../explanatory-graph/options.js';
@@ -88,9 +89,11 @@ async function runMeasure(
     const isQuiet = quiet === true || json === true;
     const progress = createProgress(streams, 'measuring', isQuiet);
     const total = countOf(pictures);
-    const sightings = await sight(model, graph, pictures, signal, (done) =>
-      progress.update(done, total),
-    ).finally(() => progress.stop());
+    const sightings = await sight(model, graph, pictures, {
+      kernel: kernelOptions(options),
+      signal,
+      onProgress: (done) => progress.update(done, total),
+    }).finally(() => progress.stop());
     const localisation = measureLocalisation(sightings, graph, shots);
     const instability = measureInstability(sightings, graph, seed);
     const result = {

@@ -9,7 +9,7 @@ import {
 import type { Model } from '@unitscope/model';
 import { throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import type { Command } from 'commander';
-import { addPreprocessOption, parseShare } from '../explanatory-graph/options.js';
+import { addPreprocessOption, kernelOptions, parseShare } from '../explanatory-graph/options.js';
 import { drawEdges, drawHeat, placedNodes } from '../explanatory-graph/parse-figures.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
@@ -77,7 +77,10 @@ async function runParse(
     const size = inputSizeOf(model);
     requireSize(graph, size, paths.graph);
     const picture = await loadPicture(paths.picture, preprocessing, size, { signal });
-    const parse = await parsePictures(model, graph, picture.tensor, { signal });
+    const parse = await parsePictures(model, graph, picture.tensor, {
+      kernel: kernelOptions(options),
+      signal,
+    });
     const layers = graph.layers.map(({ name }, layer) => ({
       layer: name,
       nodes: placedNodes(parse, layer, share).map(({ filter, node, score, pixel }) => ({

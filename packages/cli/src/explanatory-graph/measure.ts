@@ -9,7 +9,7 @@ import {
   parseMaps,
   pixelOf,
 } from '@unitscope/disentangling';
-import { argmaxMaps } from '@unitscope/kernels';
+import { argmaxMaps, type KernelOptions } from '@unitscope/kernels';
 import { positionInstability } from '@unitscope/metrics';
 import type { Model } from '@unitscope/model';
 import { sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
@@ -31,8 +31,15 @@ export async function sight(
   model: Model,
   graph: ExplanatoryGraph,
   pictures: GraphPictures,
-  signal: AbortSignal,
-  onProgress: (done: number) => void,
+  {
+    kernel,
+    signal,
+    onProgress,
+  }: {
+    readonly kernel: KernelOptions;
+    readonly signal: AbortSignal;
+    readonly onProgress: (done: number) => void;
+  },
 ): Promise<Sightings> {
   const names = graph.layers.map(({ name }) => name);
   const parts: { nodes: Detections; filters: Detections[]; landmarks: Tensor<Float64Array> }[] = [];
@@ -44,7 +51,7 @@ export async function sight(
       };
       const plain = await run(inputs);
       const turned = graph.parameters.flip ? await run(mirrorBatch(inputs)) : undefined;
-      const parse = await parseMaps(graph, plain, turned, { signal });
+      const parse = await parseMaps(graph, plain, turned, { kernel, signal });
       const filters = await Promise.all(plain.map((maps, i) => filterDetections(maps, graph, i)));
       parts.push({ nodes: nodeDetections(parse, graph), filters, landmarks });
     }

@@ -1,4 +1,5 @@
 import { DATA_SET_LAYOUTS, type DataSet, PREPROCESSING_NAMES, type Preprocessing } from '@unitscope/data';
+import type { KernelOptions } from '@unitscope/kernels';
 import type { Model } from '@unitscope/model';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addSplitOption, type DataOptions, dataRecordOf } from '../data-options.js';
@@ -66,6 +67,11 @@ export function picturesRecord({ dataSet, objects, category, limit }: GraphPictu
     ...(category === undefined ? {} : { category }),
     ...(limit === undefined ? {} : { limit }),
   };
+}
+
+/** Kernels on as many threads as the network. */
+export function kernelOptions({ threads }: RunOptions): KernelOptions {
+  return threads === undefined ? {} : { threads };
 }
 
 /** `0.1,0.05`: one number for each layer. */

@@ -117,15 +117,7 @@ export async function* streamPictures(
   }
 }
 
-/** As `learnExplanatoryGraph`'s features take them; what could not be used is noted. */
-export function sourceOf(
-  pictures: GraphPictures,
-  note: (skipped: readonly SkippedExample[]) => void,
-): PictureSource {
-  return async function* source(done, signal) {
-    for await (const batch of streamPictures(pictures, done, signal)) {
-      note(batch.skipped);
-      yield batch;
-    }
-  };
+/** As `prepareFeatures` takes them. */
+export function sourceOf(pictures: GraphPictures): PictureSource {
+  return (done, signal) => streamPictures(pictures, done, signal);
 }

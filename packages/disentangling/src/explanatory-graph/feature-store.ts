@@ -21,8 +21,17 @@ export interface PictureBatch {
   readonly inputs: Tensor;
   /** What the pictures are called in their data set, one number for each. */
   readonly numbers: readonly number[];
+  /** Those that could not be used. */
+  readonly skipped?: readonly SkippedPicture[];
   /** How far the source has come: what `PictureSource` goes on from. */
   readonly done: number;
+}
+
+/** A picture that could not be used. */
+export interface SkippedPicture {
+  readonly number: number;
+  readonly id: string;
+  readonly reason: string;
 }
 
 /** Pictures in a fixed order, from where it was left on; 0 is the beginning. */
@@ -54,10 +63,13 @@ export interface PrepareOptions {
 /** Features on the disk, and what their pictures are called. */
 export interface StoredFeatures extends Features {
   readonly numbers: readonly number[];
+  readonly skipped: readonly SkippedPicture[];
 }
 
-interface WrittenChunk {
+/** A batch that is done. Its maps are there unless it has no pictures. */
+interface WrittenBatch {
   readonly numbers: readonly number[];
+  readonly skipped: readonly SkippedPicture[];
   readonly done: number;
 }
 
@@ -83,11 +95,12 @@ export async function prepareFeatures(model: Model, options: PrepareOptions): Pr
   const scales = await measureScales(model, geometries, options);
   const layers = geometries.map((geometry, i): FeatureLayer => ({ ...geometry, scale: scales[i]! }));
   const written = await writeMaps(model, layers, options);
-  const counts = written.map(({ numbers }) => numbers.length);
-  if (counts.length === 0)
+  const full = [...written.keys()].filter((batch) => written[batch]!.numbers.length > 0);
+  if (full.length === 0)
     throw new UnitscopeError('bad-input', 'there are no pictures: a graph is learned of two or more');
   let start = 0;
-  const chunks = counts.map((count) => {
+  const chunks = full.map((batch) => {
+    const count = written[batch]!.numbers.length;
     start += count;
     return { start: start - count, count };
   });
@@ -99,8 +112,13 @@ export async function prepareFeatures(model: Model, options: PrepareOptions): Pr
     chunks,
     mirrored: options.mirrored,
     numbers: written.flatMap(({ numbers }) => numbers),
+    skipped: written.flatMap(({ skipped }) => skipped),
     read: (layer, chunk, mirrored) =>
-      readMaps(join(options.folder, fileOf(layer, chunk, mirrored)), geometries[layer]!, counts[chunk]!),
+      readMaps(
+        join(options.folder, fileOf(layer, full[chunk]!, mirrored)),
+        geometries[layer]!,
+        chunks[chunk]!.count,
+      ),
   };
 }
 
@@ -175,50 +193,61 @@ async function writeMaps(
   model: Model,
   geometries: readonly FeatureLayer[],
   { folder, identity, layers, pictures, mirrored, quantised, signal, onProgress }: PrepareOptions,
-): Promise<readonly WrittenChunk[]> {
+): Promise<readonly WrittenBatch[]> {
   const path = join(folder, CHUNKS_FILE);
   const saved = await readState(path, identity);
-  const chunks = saved === undefined ? [] : chunksOf(saved);
-  if (saved?.get('complete').count() === 1) return chunks;
+  const written = saved === undefined ? [] : batchesOf(saved);
+  if (saved?.get('complete').count() === 1) return written;
   const save = (complete: 0 | 1) =>
     writeFileAtomic(
       path,
       encodeState({
         identity,
         complete,
-        chunks: chunks.map(({ numbers, done }) => ({ done, numbers: Float64Array.from(numbers) })),
+        batches: written.map(({ numbers, skipped, done }) => ({
+          done,
+          numbers: Float64Array.from(numbers),
+          skipped: skipped.map(({ number, id, reason }) => [number, id, reason]),
+        })),
       }),
     );
   await mkdir(folder, { recursive: true });
-  for await (const batch of pictures(chunks.at(-1)?.done ?? 0, signal)) {
+  for await (const batch of pictures(written.at(-1)?.done ?? 0, signal)) {
     throwIfAborted(signal);
-    if (batch.numbers.length > 0) {
-      for (const turned of mirrored ? [false, true] : [false]) {
-        const inputs = turned ? mirrorBatch(batch.inputs) : batch.inputs;
-        const maps = await model.activations(layers, inputs, signal === undefined ? {} : { signal });
-        for (const [i, name] of layers.entries()) {
-          const prepared = prepareMaps(maps.get(name)!, geometries[i]!.scale, { quantised });
-          await writeFileAtomic(join(folder, fileOf(i, chunks.length, turned)), writeNpy(prepared));
-        }
+    for (const turned of mirrored ? [false, true] : [false]) {
+      if (batch.numbers.length === 0) continue;
+      const inputs = turned ? mirrorBatch(batch.inputs) : batch.inputs;
+      const maps = await model.activations(layers, inputs, signal === undefined ? {} : { signal });
+      for (const [i, name] of layers.entries()) {
+        const prepared = prepareMaps(maps.get(name)!, geometries[i]!.scale, { quantised });
+        await writeFileAtomic(join(folder, fileOf(i, written.length, turned)), writeNpy(prepared));
       }
-      chunks.push({ numbers: batch.numbers, done: batch.done });
-      await save(0);
     }
+    written.push({ numbers: batch.numbers, skipped: batch.skipped ?? [], done: batch.done });
+    await save(0);
     onProgress?.({ stage: 'maps', done: batch.done });
   }
   await save(1);
-  return chunks;
+  return written;
 }
 
-function chunksOf(saved: StateReader): WrittenChunk[] {
+function batchesOf(saved: StateReader): WrittenBatch[] {
   return saved
-    .get('chunks')
+    .get('batches')
     .list()
-    .map((entry) => {
-      const numbers = Array.from(entry.get('numbers').array(Float64Array));
-      if (numbers.length === 0) throw entry.bad('has no pictures');
-      return { numbers, done: entry.get('done').count() };
-    });
+    .map((entry) => ({
+      numbers: Array.from(entry.get('numbers').array(Float64Array)),
+      skipped: entry
+        .get('skipped')
+        .list()
+        .map((item): SkippedPicture => {
+          const [number, id, reason] = item.list();
+          if (number === undefined || id === undefined || reason === undefined)
+            throw item.bad('is incomplete');
+          return { number: number.count(), id: id.string(), reason: reason.string() };
+        }),
+      done: entry.get('done').count(),
+    }));
 }
 
 function fileOf(layer: number, chunk: number, mirrored: boolean): string {

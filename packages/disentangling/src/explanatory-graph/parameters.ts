@@ -79,7 +79,7 @@ export const GRAPH_DEFAULTS: GraphParameters = {
   parentWeight: 'exact',
   parentChoice: 'doubling',
   quantised: false,
-  topPictures: 20,
+  topPictures: 50,
 };
 
 /** What the authors' code does otherwise, as far as it is a reading of the method and no slip of an index. */

@@ -7,7 +7,7 @@ export interface RankedNode extends NodeName {
 }
 
 export interface PurifyOptions {
-  /** How many of the highest scores count, at most as many as the graph remembers. Default 20. */
+  /** How many of the highest scores count, at most as many as the graph remembers (`topPictures`). Default 50. */
   readonly pictures?: number;
   /** The most nodes kept of each filter. All by default. */
   readonly perFilter?: number;
@@ -15,13 +15,12 @@ export interface PurifyOptions {
 
 /**
  * The nodes of a layer, purest first: by the sum of their highest scores over pictures. Nodes without strength are left
- * out. Of equal nodes the first comes first. The authors' code sums 50 scores; how many a graph remembers is
- * `topPictures`.
+ * out. Of equal nodes the first comes first.
  */
 export function rankNodes(
   { layers }: ExplanatoryGraph,
   layer: number,
-  { pictures = 20, perFilter = Number.POSITIVE_INFINITY }: PurifyOptions = {},
+  { pictures = 50, perFilter = Number.POSITIVE_INFINITY }: PurifyOptions = {},
 ): RankedNode[] {
   const own = layers[layer];
   if (own === undefined)
