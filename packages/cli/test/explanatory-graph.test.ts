@@ -3,11 +3,14 @@ import { join } from 'node:path';
 import { rasteriseSvg } from '@unitscope/data';
 import { Random } from '@unitscope/tensor';
 import { encodePng } from '@unitscope/visualization';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { recordOf, unitscope } from './support/command.js';
 import { pngSize, TemporaryFolder } from './support/files.js';
 import { tinyNetwork } from './support/networks.js';
 import { expectRefusal } from './support/refusals.js';
+
+// Whole runs of the command: on a machine that does other things besides they take their time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = new TemporaryFolder();
 const DIMS = ['N', 3, 16, 16] as const;

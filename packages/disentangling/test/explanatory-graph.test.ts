@@ -11,7 +11,7 @@ import {
   writeNpz,
 } from '@unitscope/tensor';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { iterateLayer, startLayer } from '../src/explanatory-graph/learn-layer.js';
 import { candidateParents, chooseParents, momentsOf } from '../src/explanatory-graph/parents.js';
 import {
@@ -31,6 +31,9 @@ import {
   writeExplanatoryGraph,
 } from '../src/index.js';
 import { INPUT, inMemory, plantedWorld, SIZES } from './support/planted-world.js';
+
+// Graphs are learned here: on a machine that does other things besides that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'unitscope-graph-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -6,7 +6,7 @@ import { Model } from '@unitscope/model';
 import { emptyGraph, GraphBuilder } from '@unitscope/onnx';
 import { Random, sliceBatch, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import fc from 'fast-check';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 import { iterateLayer, startLayer } from '../src/explanatory-graph/learn-layer.js';
 import {
   graphParameters,
@@ -20,6 +20,9 @@ import {
   prepareMaps,
   removeFeatures,
 } from '../src/index.js';
+
+// Graphs are learned here: on a machine that does other things besides that takes its time.
+vi.setConfig({ testTimeout: 120_000 });
 
 const folder = mkdtempSync(join(tmpdir(), 'unitscope-features-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));

@@ -59,16 +59,29 @@ export function positionInstability(
       throw new UnitscopeError('wrong-use', `${name} must be an integer from ${least}, it is ${value}`);
   }
   const [pictures, patterns] = check(found);
-  const everyone = Array.from({ length: pictures }, (_, picture) => picture);
-  const kept = strongest(found, everyone, patterns, top, most);
-  const values = kept.map((pattern) => instabilityOf(found, pattern, ranked(found, pattern, everyone, top)));
+  const orders = Array.from({ length: patterns }, (_, pattern) => fallingScores(found, pattern));
+  const kept = strongest(found, orders, top, most);
+  const rows = kept.map((pattern) => ({
+    order: orders[pattern]!,
+    distances: distancesOf(found, pattern),
+  }));
+  const once = new Int32Array(pictures).fill(1);
+  const values = rows.map((row) => deviations(row, once, top, found.input));
   const [, marks = 0] = found.landmarks.dims;
   return {
     instability: meanOf(values.map(meanOfAll)),
-    interval: resamples === 0 ? undefined : intervalOf(found, kept, top, resamples, seed),
+    interval: resamples === 0 ? undefined : intervalOf(rows, found.input, pictures, top, resamples, seed),
     landmarks: Array.from({ length: marks }, (_, k) => meanOf(values.map((each) => each[k]!))),
     patterns: kept.map((pattern, i) => ({ pattern, instability: meanOfAll(values[i]!) })),
   };
+}
+
+/** A pattern that counts. */
+interface Row {
+  /** All pictures, from the highest score down. */
+  readonly order: readonly number[];
+  /** `[landmarks][pictures]`: distance to each landmark in pixels, NaN where it is not seen. */
+  readonly distances: readonly Float64Array[];
 }
 
 function check({ position, score, landmarks }: FoundPatterns): [number, number] {
@@ -93,29 +106,26 @@ function check({ position, score, landmarks }: FoundPatterns): [number, number] 
   return [pictures, patterns];
 }
 
-/** The pictures of the list in which a pattern scores highest. */
-function ranked(
-  { score }: FoundPatterns,
-  pattern: number,
-  pictures: readonly number[],
-  top: number,
-): number[] {
-  const patterns = score.dims[1]!;
+function fallingScores({ score }: FoundPatterns, pattern: number): number[] {
+  const [pictures = 0, patterns = 0] = score.dims;
   const scoreIn = (picture: number) => score.data[picture * patterns + pattern]!;
-  return [...pictures].sort((a, b) => scoreIn(b) - scoreIn(a) || a - b).slice(0, top);
+  return Array.from({ length: pictures }, (_, picture) => picture).sort(
+    (a, b) => scoreIn(b) - scoreIn(a) || a - b,
+  );
 }
 
 function strongest(
-  found: FoundPatterns,
-  pictures: readonly number[],
-  patterns: number,
+  { score }: FoundPatterns,
+  orders: readonly (readonly number[])[],
   top: number,
   most: number,
 ): number[] {
-  const all = Array.from({ length: patterns }, (_, pattern) => pattern);
-  if (patterns <= most) return all;
+  const all = [...orders.keys()];
+  if (orders.length <= most) return all;
   const means = all.map((pattern) =>
-    meanOfAll(ranked(found, pattern, pictures, top).map((i) => found.score.data[i * patterns + pattern]!)),
+    meanOfAll(
+      orders[pattern]!.slice(0, top).map((picture) => score.data[picture * orders.length + pattern]!),
+    ),
   );
   return all
     .sort((a, b) => means[b]! - means[a]! || a - b)
@@ -123,43 +133,55 @@ function strongest(
     .sort((a, b) => a - b);
 }
 
-/** The deviation of the distance to each landmark over these pictures, in diagonals. */
-function instabilityOf(
-  { position, landmarks, input, score }: FoundPatterns,
-  pattern: number,
-  pictures: readonly number[],
-): number[] {
-  const patterns = score.dims[1]!;
+function distancesOf({ position, landmarks, score }: FoundPatterns, pattern: number): Float64Array[] {
+  const [pictures = 0, patterns = 0] = score.dims;
   const marks = landmarks.dims[1]!;
-  return Array.from({ length: marks }, (_, k) => {
-    const distances = pictures
-      .map((picture) => {
-        const at = 2 * (picture * patterns + pattern);
-        const mark = 2 * (picture * marks + k);
-        return Math.hypot(
-          landmarks.data[mark]! - position.data[at]!,
-          landmarks.data[mark + 1]! - position.data[at + 1]!,
-        );
-      })
-      .filter((distance) => !Number.isNaN(distance));
-    return sampleDeviation(distances) / Math.hypot(...input);
+  return Array.from({ length: marks }, (_, k) =>
+    Float64Array.from({ length: pictures }, (__, picture) => {
+      const at = 2 * (picture * patterns + pattern);
+      const mark = 2 * (picture * marks + k);
+      return Math.hypot(
+        landmarks.data[mark]! - position.data[at]!,
+        landmarks.data[mark + 1]! - position.data[at + 1]!,
+      );
+    }),
+  );
+}
+
+/**
+ * The deviation of the distance to each landmark, in diagonals, over the `top` highest scores where every picture comes
+ * as often as `times` says.
+ */
+function deviations(
+  { order, distances }: Row,
+  times: Int32Array,
+  top: number,
+  input: readonly [number, number],
+): number[] {
+  const chosen: number[] = [];
+  for (const picture of order) {
+    for (let again = 0; again < times[picture]! && chosen.length < top; again++) chosen.push(picture);
+    if (chosen.length === top) break;
+  }
+  return distances.map((each) => {
+    const seen = chosen.map((picture) => each[picture]!).filter((distance) => !Number.isNaN(distance));
+    return sampleDeviation(seen) / Math.hypot(...input);
   });
 }
 
 function intervalOf(
-  found: FoundPatterns,
-  kept: readonly number[],
+  rows: readonly Row[],
+  input: readonly [number, number],
+  pictures: number,
   top: number,
   resamples: number,
   seed: number,
 ): [number, number] | undefined {
   const random = new Random(seed);
-  const [pictures = 0] = found.score.dims;
   const means = Array.from({ length: resamples }, () => {
-    const drawn = Array.from({ length: pictures }, () => random.integer(0, pictures - 1));
-    return meanOf(
-      kept.map((pattern) => meanOfAll(instabilityOf(found, pattern, ranked(found, pattern, drawn, top)))),
-    );
+    const times = new Int32Array(pictures);
+    for (let i = 0; i < pictures; i++) times[random.integer(0, pictures - 1)]!++;
+    return meanOf(rows.map((row) => meanOfAll(deviations(row, times, top, input))));
   }).filter((mean) => !Number.isNaN(mean));
   if (means.length === 0) return undefined;
   means.sort((a, b) => a - b);
