@@ -235,8 +235,8 @@ describe('explanatory-graph measure', () => {
       localisation: { shots: 3, objects: 13, landmarks: [{ name: 'middle' }, { name: 'corner' }] },
     });
     expect(record.instability.layers.map(({ layer }: { layer: string }) => layer)).toEqual(['conv2', 'conv']);
-    for (const { nodes, filters } of record.instability.layers) {
-      for (const { instability, interval } of [nodes, filters]) {
+    for (const { nodes, filters, still } of record.instability.layers) {
+      for (const { instability, interval } of [nodes, filters, still]) {
         expect(instability).toBeGreaterThan(0);
         expect(interval[0]).toBeLessThanOrEqual(interval[1]);
       }
@@ -245,9 +245,9 @@ describe('explanatory-graph measure', () => {
     expect(JSON.parse(readFileSync(folder.at('measured/measured.json'), 'utf8'))).toEqual(record);
     const { out } = await unitscope(measure('--category', 'square'));
     expect(out).toMatch(
-      /location instability in diagonals, over 12 objects: nodes 0\.\d+, raw filters 0\.\d+/,
+      /location instability in diagonals, over 12 objects: nodes 0\.\d+, raw filters 0\.\d+, places that do not move 0\.\d+/,
     );
-    expect(out).toMatch(/corner +0\.\d{4} +0\.\d{4}/);
+    expect(out).toMatch(/corner +0\.\d{4} +0\.\d{4} +0\.0000/);
   });
 
   it('refuses data without landmarks, and more shots than objects', async () => {

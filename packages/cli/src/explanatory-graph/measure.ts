@@ -114,7 +114,29 @@ function columns({ position, score, mirrored }: Detections, start: number, end: 
   };
 }
 
-/** Location instability of nodes and of raw filters, of each layer, by the explanatory graph's protocol. */
+/** The same patterns, each always at its mean place, mirrored with the picture: what steadiness alone is worth. */
+function stillDetections({ position, score, mirrored }: Detections, width: number): Detections {
+  const [pictures = 0, patterns = 0] = score.dims;
+  const turned = (picture: number, x: number) => (mirrored[picture] === 1 ? width - 1 - x : x);
+  const data = new Float64Array(position.data.length);
+  for (let pattern = 0; pattern < patterns; pattern++) {
+    let [y, x] = [0, 0];
+    for (let picture = 0; picture < pictures; picture++) {
+      const at = 2 * (picture * patterns + pattern);
+      y += position.data[at]! / pictures;
+      x += turned(picture, position.data[at + 1]!) / pictures;
+    }
+    for (let picture = 0; picture < pictures; picture++)
+      data.set([y, turned(picture, x)], 2 * (picture * patterns + pattern));
+  }
+  return { position: { dims: position.dims, data }, score, mirrored };
+}
+
+/**
+ * Location instability of nodes, of raw filters, and of places that do not move, of each layer, by the explanatory
+ * graph's protocol. In pictures that are cut to the thing, a place that does not move is steady already: what a node is
+ * worth is how much steadier it is.
+ */
 export function measureInstability(
   { nodes, filters, landmarks }: Sightings,
   { layers, input }: ExplanatoryGraph,
@@ -132,16 +154,18 @@ export function measureInstability(
     layer: name,
     nodes: of(nodes[i]!),
     filters: of(filters[i]!),
+    still: of(stillDetections(nodes[i]!, input[1])),
   }));
   const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   return {
     layers: measured,
     nodes: mean(measured.map((each) => each.nodes.instability)),
     filters: mean(measured.map((each) => each.filters.instability)),
+    still: mean(measured.map((each) => each.still.instability)),
   };
 }
 
-/** Part localisation from the first `shots` objects, judged on the others. */
+/** Part localisation from the first `shots` objects, judged on the others; beside it, their mean place for all. */
 export function measureLocalisation(
   { allNodes, filters, landmarks, landmarkNames }: Sightings,
   { input }: ExplanatoryGraph,
@@ -162,10 +186,32 @@ export function measureLocalisation(
   const byNodes = of(allNodes);
   // All filters of all layers vote, as all nodes do.
   const byFilters = of(joinPatterns(filters));
+  const byMean = errorsOf(meanPlace(landmarks, shots), landmarks, shots, Math.hypot(...input));
   return {
     shots,
     objects: objects - shots,
-    landmarks: landmarkNames.map((name, k) => ({ name, nodes: byNodes[k]!, filters: byFilters[k]! })),
+    landmarks: landmarkNames.map((name, k) => ({
+      name,
+      nodes: byNodes[k]!,
+      filters: byFilters[k]!,
+      still: byMean[k]!,
+    })),
+  };
+}
+
+/** Every landmark, in every object, at its mean place in the first ones where it is seen. */
+function meanPlace(landmarks: Tensor<Float64Array>, shots: number): Tensor<Float64Array> {
+  const [objects = 0, count = 0] = landmarks.dims;
+  const each = 2 * count;
+  const mean = Array.from({ length: each }, (_, i) => {
+    const seen = Array.from({ length: shots }, (__, shot) => landmarks.data[shot * each + i]!).filter(
+      (value) => !Number.isNaN(value),
+    );
+    return seen.reduce((sum, value) => sum + value, 0) / seen.length;
+  });
+  return {
+    dims: landmarks.dims,
+    data: Float64Array.from({ length: objects * each }, (_, i) => mean[i % each]!),
   };
 }
 
