@@ -17,7 +17,19 @@ const ALLOWED = {
   metrics: ['kernels', 'tensor'],
   report: ['tensor'],
   visualization: ['metrics', 'model', 'autodiff', 'onnx', 'kernels', 'tensor'],
-  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization', 'report'],
+  disentangling: ['metrics', 'model', 'autodiff', 'onnx', 'kernels', 'tensor'],
+  cli: [
+    'tensor',
+    'kernels',
+    'onnx',
+    'autodiff',
+    'model',
+    'data',
+    'metrics',
+    'visualization',
+    'disentangling',
+    'report',
+  ],
 };
 
 const OWNERS = {

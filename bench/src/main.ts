@@ -6,6 +6,7 @@ import { methods } from '@unitscope/visualization';
 import { Command, Option } from 'commander';
 import { benchDissect, DEFAULT_NETWORK } from './dissect.js';
 import { benchExplain } from './explain.js';
+import { benchGraph } from './graph.js';
 import { allCorrect, benchKernels } from './kernels.js';
 import { networks } from './networks/index.js';
 import { plotKernels } from './plots/kernels.js';
@@ -87,6 +88,19 @@ program
   .action(async (options) => {
     const result = await benchDissect(options, (line) => console.log(line));
     if (result !== undefined) await writeResult(result, options.json, undefined, {});
+  });
+
+program
+  .command('graph')
+  .description('learning of explanatory graphs, by pictures and by filters')
+  .option('--pictures <counts>', 'how many pictures', numbers, [100, 200, 300])
+  .option('--filters <counts>', 'how many filters of each of two layers', numbers, [64, 128, 256])
+  .option('--iterations <n>', 'of each layer', Number, 20)
+  .option('--threads <n>', 'threads', Number, availableParallelism())
+  .option('--json <file>', 'write the result as JSON')
+  .action(async ({ json, ...options }) => {
+    const result = await benchGraph(options, (line) => console.log(line));
+    await writeResult(result, json, undefined, {});
   });
 
 program

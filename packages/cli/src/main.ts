@@ -7,6 +7,7 @@ import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
+import { addExplanatoryGraphCommand } from './commands/explanatory-graph.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
@@ -30,6 +31,7 @@ const COMMANDS = [
   addMergeCommand,
   addStabilityCommand,
   addEvaluateCommand,
+  addExplanatoryGraphCommand,
   addSelftestCommand,
   addDataCommand,
 ];

@@ -59,6 +59,12 @@ export {
   type LocationInstabilityOptions,
   type LocationInstabilityResult,
 } from './instability/location-instability.js';
+export {
+  type FoundPatterns,
+  type PositionInstabilityOptions,
+  type PositionInstabilityResult,
+  positionInstability,
+} from './instability/position-instability.js';
 export { conceptsOf, type Label, type LabelTable } from './labels.js';
 export {
   type FieldTemplate,

@@ -1,0 +1,71 @@
+export {
+  geometryOf,
+  type PictureBatch,
+  type PictureSource,
+  type PrepareOptions,
+  type PrepareProgress,
+  prepareFeatures,
+  removeFeatures,
+  type SkippedPicture,
+  type StoredFeatures,
+} from './explanatory-graph/feature-store.js';
+export {
+  type Chunk,
+  type FeatureLayer,
+  type Features,
+  featuresInMemory,
+} from './explanatory-graph/features.js';
+export {
+  type ExplanatoryGraph,
+  type GraphLayer,
+  type MapGeometry,
+  type NodeName,
+  pixelOf,
+  type TopOfNodes,
+} from './explanatory-graph/graph.js';
+export {
+  GRAPH_FILES,
+  GRAPH_FORMAT_VERSION,
+  type GraphRecord,
+  readExplanatoryGraph,
+  writeExplanatoryGraph,
+} from './explanatory-graph/graph-file.js';
+export {
+  type GraphProgress,
+  type LearnGraphOptions,
+  learnExplanatoryGraph,
+} from './explanatory-graph/learn.js';
+export {
+  type Detections,
+  joinDetections,
+  type LandmarkVotes,
+  learnPartVotes,
+  locateParts,
+  nodeDetections,
+  type PartVotes,
+  type VoteOptions,
+} from './explanatory-graph/locate-parts.js';
+export { mirrorBatch, PlaceDeviations, prepareMaps } from './explanatory-graph/maps.js';
+export {
+  defaultDensity,
+  GRAPH_DEFAULTS,
+  type GraphParameters,
+  graphParameters,
+  nodesPerFilter,
+  ORIENTATION_RULES,
+  type OrientationRule,
+  PARENT_CHOICES,
+  PARENT_UNITS,
+  type ParentChoice,
+  type ParentUnits,
+  RELEASED_GRAPH,
+} from './explanatory-graph/parameters.js';
+export {
+  activeNodes,
+  type GraphParse,
+  type ParsedLayer,
+  type ParseOptions,
+  parseMaps,
+  parsePictures,
+} from './explanatory-graph/parse.js';
+export { type PurifyOptions, type RankedNode, rankNodes } from './explanatory-graph/purify.js';
