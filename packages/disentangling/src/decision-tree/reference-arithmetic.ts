@@ -62,7 +62,8 @@ function lasso(
       const before = alpha[d]!;
       let pull = square * before;
       for (let i = 0; i < count; i++) pull += column[i]! * rest[i]!;
-      const after = (Math.sign(pull) * Math.max(Math.abs(pull) - (lambda * count) / 2, 0)) / square;
+      const size = Math.max(Math.abs(pull) - (lambda * count) / 2, 0) / square;
+      const after = pull < 0 && size > 0 ? -size : size;
       if (after === before) continue;
       alpha[d] = after;
       for (let i = 0; i < count; i++) {
