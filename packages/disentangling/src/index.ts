@@ -1,10 +1,12 @@
 export type { Rationale, RationaleProblem, TreeArithmetic } from './decision-tree/arithmetic.js';
+export { type CollectOptions, collectTreeSamples, type LabelledBatch } from './decision-tree/collect.js';
 export {
   type Contributions,
   contributionsOf,
   fitnessOf,
   partsOfFilters,
 } from './decision-tree/contributions.js';
+export { decodeTree, encodeTree } from './decision-tree/encode.js';
 export type { GrowthState } from './decision-tree/growth.js';
 export { type DecisionTreeOptions, type LearnOptions, learnDecisionTree } from './decision-tree/learn.js';
 export {

@@ -38,8 +38,8 @@ export interface MeasureOptions {
 }
 
 /**
- * Measures a tree on pictures it may or may not have been learned from, which were collected in its units (see
- * `collectWith`), depth by depth.
+ * Measures a tree, depth by depth, on pictures it may or may not have been learned from; these were collected with its
+ * `scales`.
  */
 export function measureTree(
   tree: DecisionTree,

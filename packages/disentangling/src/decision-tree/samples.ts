@@ -78,8 +78,15 @@ export class SampleCollector {
   readonly #sumsOfGradients: Float64Array[] = [];
   readonly #scores: number[] = [];
   readonly #positive: boolean[] = [];
+  readonly #given: Float64Array | undefined;
   #filters: number | undefined;
   #cells = 0;
+
+  /** `scales` of a tree, to see pictures as it does; by default, those of the pictures that are added. */
+  constructor(scales?: Float64Array) {
+    this.#given = scales;
+    this.#filters = scales?.length;
+  }
 
   /**
    * Adds n pictures: `maps`, x after ReLU and mask, and `gradients`, dy/dx, are [n, D, L, L]; `scores` is y before a
@@ -120,11 +127,11 @@ export class SampleCollector {
 
   /**
    * The samples of all pictures. A picture whose gradient is zero, or where something is not finite, is left out and
-   * recorded. Throws `bad-input` where fewer than two positive pictures are left, and where no filter is alive.
+   * recorded. Throws `bad-input` where a tree is to be learned and fewer than two positive pictures are left.
    */
   samples(): CollectedSamples {
     const filters = this.#filters ?? 0;
-    const scales = this.#scales();
+    const scales = this.#given ?? this.#meanActivations();
     const excluded: ExcludedPicture[] = [];
     const kept: { picture: number; x: Float64Array; g: Float64Array }[] = [];
     for (const [picture, maps] of this.#sumsOfMaps.entries()) {
@@ -142,7 +149,7 @@ export class SampleCollector {
     const pictures = kept.map(({ picture }) => picture);
     const positive = pictures.map((picture) => this.#positive[picture]!);
     const found = positive.filter(Boolean).length;
-    if (found < 2) {
+    if (found < 2 && this.#given === undefined) {
       throw new UnitscopeError(
         'bad-input',
         `a tree needs at least two pictures of the category with a gradient, there ${found === 1 ? 'is one' : 'are none'} among ${this.#scores.length} pictures`,
@@ -162,7 +169,7 @@ export class SampleCollector {
   }
 
   /** s_d: the mean of filter d over places and positive pictures. */
-  #scales(): Float64Array {
+  #meanActivations(): Float64Array {
     const scales = new Float64Array(this.#filters ?? 0);
     let count = 0;
     for (const [picture, sums] of this.#sumsOfMaps.entries()) {
