@@ -11,6 +11,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
+import { addTreeCommand } from './commands/tree.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
@@ -30,6 +31,7 @@ const COMMANDS = [
   addEvaluateCommand,
   addSelftestCommand,
   addDataCommand,
+  addTreeCommand,
 ];
 
 /**

@@ -16,6 +16,8 @@ export interface CollectOptions {
   /** Of a tree, to see pictures as it does. */
   readonly scales?: Float64Array;
   readonly signal?: AbortSignal;
+  /** What else is to be taken from a batch's maps, such as where filters are strongest. */
+  readonly onMaps?: (maps: Tensor) => void;
   /** After each batch: how many pictures there have been. */
   readonly onProgress?: (pictures: number) => void;
 }
@@ -31,7 +33,7 @@ export async function collectTreeSamples(
   batches: AsyncIterable<LabelledBatch> | Iterable<LabelledBatch>,
   options: CollectOptions,
 ): Promise<CollectedSamples> {
-  const { layer, target = 0, scales, signal, onProgress } = options;
+  const { layer, target = 0, scales, signal, onMaps, onProgress } = options;
   requireMaps(model, layer);
   const pullback = await model.pullback({ kind: 'class' }, { wrt: layer, outputs: [layer] });
   const collector = new SampleCollector(scales);
@@ -39,7 +41,9 @@ export async function collectTreeSamples(
   let pictures = 0;
   for await (const { batch, positive } of batches) {
     const result = await pullback.run(batch, target, running);
-    collector.add(result.outputs.get(layer)!, result.signal, result.score!, positive);
+    const maps = result.outputs.get(layer)!;
+    collector.add(maps, result.signal, result.score!, positive);
+    onMaps?.(maps);
     pictures += positive.length;
     onProgress?.(pictures);
   }
