@@ -77,13 +77,13 @@ export function treeFigure(tree: DecisionTree, collected: CollectedObjects, part
     .map((id) => tree.nodes[id]!)
     .sort((a, b) => b.members.length - a.members.length || a.id - b.id);
   const card = (node: TreeNode, depth: number): NodeCard => ({
-    title: `${node.members.length} picture${node.members.length === 1 ? '' : 's'}`,
+    title: countOf(node),
     pictures: typicalOf(node, collected),
     parts: meanContributions(node, samples, parts),
     children: depth === 1 ? [] : node.children.map((id) => card(tree.nodes[id]!, depth - 1)),
   });
   const shown = top.slice(0, SHOWN_NODES);
-  const title = `${shown.length} of ${top.length} nodes of the second layer; mean contribution of each part to the score`;
+  const title = `The largest of ${top.length === 1 ? 'one node' : `${top.length} nodes`} of the second layer; mean contribution of each part to the score`;
   return encodePng(
     drawTree(
       shown.map((node) => card(node, SHOWN_DEPTH)),
@@ -104,7 +104,7 @@ export function pathFigure(
   const norm = samples.norms[row]!;
   const cards = path.nodes.map(
     (node, i): NodeCard => ({
-      title: `${node.members.length} pictures: ${(path.predictions[i]! * norm).toPrecision(3)}`,
+      title: `${countOf(node)}: ${(path.predictions[i]! * norm).toPrecision(3)}`,
       pictures: typicalOf(node, collected),
       parts: [...contributionsOf(node, samples, row, parts.ofFilter, parts.names.length).parts].map(
         (value) => value * norm,
@@ -127,6 +127,8 @@ export function measureChart({ depths }: TreeMeasures): string {
     { title: 'The tree by depth', valueLabel: 'measure', stepLabel: 'layers below the second' },
   );
 }
+
+const countOf = ({ members }: TreeNode) => `${members.length} picture${members.length === 1 ? '' : 's'}`;
 
 /** Pictures whose gradients are nearest to the node's mean direction. */
 function typicalOf(node: TreeNode, { samples, pictures, thumbnails }: CollectedObjects): Picture[] {
