@@ -13,6 +13,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
+import { addTreeCommand } from './commands/tree.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
@@ -34,6 +35,7 @@ const COMMANDS = [
   addExplanatoryGraphCommand,
   addSelftestCommand,
   addDataCommand,
+  addTreeCommand,
 ];
 
 /**

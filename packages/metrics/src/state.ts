@@ -88,6 +88,12 @@ export class StateReader {
     return value;
   }
 
+  boolean(): boolean {
+    const value = this.#value;
+    if (typeof value !== 'boolean') throw this.bad('is neither true nor false');
+    return value;
+  }
+
   string(): string {
     const value = this.#value;
     if (typeof value !== 'string') throw this.bad('is not a text');

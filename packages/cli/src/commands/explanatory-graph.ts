@@ -61,6 +61,7 @@ const STATE_FILE = 'learning.npz';
 export function addExplanatoryGraphCommand(program: Command, surroundings: Surroundings): void {
   const group = program
     .command('explanatory-graph')
+    .alias('graph')
     .description('Which part patterns the filters of several layers mix, and which belong together.');
   addLearnCommand(group, surroundings);
   addParseGraphCommand(group, surroundings);
