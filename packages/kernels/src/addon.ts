@@ -190,6 +190,7 @@ function load(): Addon {
           graphEmStep: loaded.graphEmStepSync,
           sgdStep: loaded.sgdStepSync,
           adamStep: loaded.adamStepSync,
+          lasso: loaded.lassoSync,
         };
         return { backends: loaded.backends, later: loaded, now, memory: loaded, runtime: loaded };
       } else {
