@@ -11,6 +11,7 @@ namespace {
 constexpr int kWarp = 32;
 constexpr unsigned kAllLanes = 0xffffffffu;
 constexpr int kSweepsOfRound = 10;
+constexpr int kMostKinks = 16;
 
 /// What a kernel is given, and scratch.
 struct Call {
@@ -25,12 +26,14 @@ struct Call {
   double* intercept;
   std::int32_t* sweeps;
   double* gap;
-  double* wrong;     // how many offsets are wrong
-  double* residual;  // [members]
-  double* mean;      // [problems, features], of the features, not scaled
-  double* square;    // [problems, features]: |f|^2
-  double* product;   // [problems, features]: <f, r>
-  float* columns;    // [features, rows]
+  double* wrong = nullptr;     // how many offsets are wrong
+  double* residual = nullptr;  // [members]
+  double* mean = nullptr;      // [problems, features], of the features, not scaled
+  double* square = nullptr;    // [problems, features]: |f|^2
+  double* product = nullptr;   // [problems, features]: <f, r>
+  double* step = nullptr;      // [problems, features]: of a sweep
+  double* fit_step = nullptr;  // [members]: what it adds to the fit
+  float* columns = nullptr;    // [features, rows]
 };
 
 __device__ bool is_finite(double value) { return value - value == 0; }
@@ -38,6 +41,14 @@ __device__ bool is_finite(double value) { return value - value == 0; }
 /// The sum over a warp of one value per lane, the same bits in every lane, by a tree of fixed shape.
 __device__ double warp_sum(double value) {
   for (int offset = kWarp / 2; offset > 0; offset /= 2) value += __shfl_xor_sync(kAllLanes, value, offset);
+  return value;
+}
+
+__device__ double warp_least(double value) {
+  for (int offset = kWarp / 2; offset > 0; offset /= 2) {
+    const double other = __shfl_xor_sync(kAllLanes, value, offset);
+    value = other < value ? other : value;
+  }
   return value;
 }
 
@@ -78,7 +89,9 @@ class Solver {
         mean_(call.mean + problem * features_),
         square_(call.square + problem * features_),
         product_(call.product + problem * features_),
+        step_(call.step + problem * features_),
         residual_(call.residual + first_),
+        fit_step_(call.fit_step + first_),
         limit_(call.lambda[problem] * static_cast<double>(members_) / 2) {}
 
   /// False where a member is out of range, or a number is not finite or makes none that is.
@@ -130,10 +143,13 @@ class Solver {
       if (!(gap > call_.params.tolerance) || sweeps == call_.params.max_sweeps) return gap;
       bool changed = false;
       for (int i = 0; i < kSweepsOfRound && sweeps < call_.params.max_sweeps; ++i) {
+        const bool is_last = i == kSweepsOfRound - 1;
+        if (is_last) remember();
         const bool changes = sweep(i == 0);
         ++sweeps;
         changed = changed || changes;
         if (!changes) break;
+        if (is_last) go_on();
       }
       if (!changed) return gap;
     }
@@ -231,6 +247,63 @@ class Solver {
     return changed;
   }
 
+  // A lane has every 32nd feature here.
+  __device__ void remember() {
+    for (std::int64_t d = lane_; d < features_; d += kWarp) step_[d] = alpha_[d];
+    for (std::int64_t i = lane_; i < members_; i += kWarp) fit_step_[i] = residual_[i];
+  }
+
+  /// From alpha on in the direction of the sweep since `remember`, to the minimum of the objective along it. Between the
+  /// kinks where a coefficient is 0 the objective is a parabola; half its slope at t is
+  ///   t |F step|^2 - <F step, r> + lambda n / 2 sum_d sign(alpha_d + t step_d) step_d
+  __device__ void go_on() {
+    double pull = 0;  // of the penalty
+    for (std::int64_t d = lane_; d < features_; d += kWarp) {
+      step_[d] = alpha_[d] - step_[d];
+      const bool grows = alpha_[d] == 0 || (alpha_[d] > 0) == (step_[d] > 0);
+      pull += grows ? fabs(step_[d]) : -fabs(step_[d]);
+    }
+    pull = warp_sum(pull);
+    double curvature = 0;
+    double descent = 0;
+    for (std::int64_t i = lane_; i < members_; i += kWarp) {
+      fit_step_[i] -= residual_[i];
+      curvature += fit_step_[i] * fit_step_[i];
+      descent += fit_step_[i] * residual_[i];
+    }
+    curvature = warp_sum(curvature);
+    descent = warp_sum(descent);
+    constexpr double kFar = 1e300;
+    double t = 0;
+    for (int kink = 0; kink < kMostKinks; ++kink) {
+      const double force = descent - limit_ * pull;
+      if (force <= t * curvature) break;
+      double next = kFar;
+      for (std::int64_t d = lane_; d < features_; d += kWarp) {
+        const double at = kink_of(d);
+        if (at > t && at < next) next = at;
+      }
+      next = warp_least(next);
+      double turn = 0;
+      for (std::int64_t d = lane_; d < features_; d += kWarp) {
+        if (kink_of(d) == next) turn += 2 * fabs(step_[d]);
+      }
+      const double bottom = curvature > 0 ? force / curvature : kFar;
+      t = bottom < next ? bottom : next;
+      if (bottom <= next) break;
+      pull += warp_sum(turn);
+    }
+    if (t == 0 || t >= kFar) return;
+    for (std::int64_t d = lane_; d < features_; d += kWarp) alpha_[d] = kink_of(d) == t ? 0 : alpha_[d] + t * step_[d];
+    __syncwarp();
+  }
+
+  /// The t > 0 where the coefficient passes 0; 0 where it does not.
+  __device__ double kink_of(std::int64_t d) const {
+    const bool passes = step_[d] != 0 && alpha_[d] != 0 && (alpha_[d] > 0) != (step_[d] > 0);
+    return passes ? -alpha_[d] / step_[d] : 0;
+  }
+
   const Call& call_;
   int lane_;
   std::int64_t features_;
@@ -241,7 +314,9 @@ class Solver {
   double* mean_;
   double* square_;
   double* product_;
+  double* step_;
   double* residual_;
+  double* fit_step_;
   double limit_;              // lambda n / 2
   double variation_ = 0;      // |y - mean|^2
   double mean_response_ = 0;
@@ -284,14 +359,23 @@ us_status lasso(const us_execution* execution, const us_lasso_params* params, co
   if (params->problems == 0) return US_OK;
   const std::int64_t each = params->problems * params->features;
   const std::int64_t elements = params->rows * params->features;
-  const Scratch scratch(execution, 1 + params->members + 3 * each + (elements + 1) / 2);
+  const Scratch scratch(execution, 1 + 2 * params->members + 4 * each + (elements + 1) / 2);
   if (scratch.status() != US_OK) return scratch.status();
-  double* const wrong = scratch.get();
-  double* const residual = wrong + 1;
-  double* const mean = residual + params->members;
-  const Call call{*params,   x,      y,     scale, offsets, member,   lambda, coefficients,
-                  intercept, sweeps, gap,   wrong, residual, mean,    mean + each,
-                  mean + 2 * each, reinterpret_cast<float*>(mean + 3 * each)};
+  double* next = scratch.get();
+  const auto take = [&next](std::int64_t count) {
+    double* const taken = next;
+    next += count;
+    return taken;
+  };
+  Call call{*params, x, y, scale, offsets, member, lambda, coefficients, intercept, sweeps, gap};
+  call.wrong = take(1);
+  call.residual = take(params->members);
+  call.fit_step = take(params->members);
+  call.mean = take(each);
+  call.square = take(each);
+  call.product = take(each);
+  call.step = take(each);
+  call.columns = reinterpret_cast<float*>(next);
   const cudaStream_t stream = stream_of(execution);
   launch(check_kernel, 1, kThreads, 0, stream, call);
   if (elements > 0) launch(transpose_kernel, block_count(elements), kThreads, 0, stream, call);

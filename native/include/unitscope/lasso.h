@@ -30,7 +30,9 @@ typedef struct us_lasso_params {
  *   alpha_d = soft(<f_d, r> + |f_d|^2 alpha_d, lambda n / 2) / |f_d|^2,  soft(t, l) = sign(t) max(|t| - l, 0)
  *
  * A round looks at <f_d, r> of all features, then sweeps at most ten times over those that are active: whose
- * coefficient is not 0 or whose |<f_d, r>| is above lambda n / 2. Between rounds it is measured how far off the result
+ * coefficient is not 0 or whose |<f_d, r>| is above lambda n / 2. After ten it goes on in the direction of the last sweep,
+ * to the minimum on that line or the 16th coefficient that becomes 0 on the way: where features nearly repeat each other,
+ * sweeps take thousands of small equal steps. Between rounds it is measured how far off the result
  * may be, in units of v = |y - mean|^2 / n:
  *
  *   gap = (objective - max over t of (2 t <y - mean, r> - t^2 |r|^2) / n) / v,  |t| max_d |<f_d, r>| <= lambda n / 2

@@ -8,6 +8,7 @@ namespace us::cpu::US_ISA {
 namespace {
 
 constexpr std::int64_t kSweepsOfRound = 10;
+constexpr int kMostKinks = 16;
 constexpr double kNan = __builtin_nan("");
 
 struct Call {
@@ -85,6 +86,8 @@ class Worker {
     mean_ = arena.take<double>(features_);
     square_ = arena.take<double>(features_);
     product_ = arena.take<double>(features_);
+    step_ = arena.take<double>(features_);
+    fit_step_ = arena.take<double>(longest);
     active_ = arena.take<std::int32_t>(features_);
   }
 
@@ -182,9 +185,12 @@ class Worker {
       const std::int64_t before = changes_;
       for (std::int64_t i = 0; i < kSweepsOfRound && sweeps < call_.params.max_sweeps; ++i) {
         const std::int64_t last = changes_;
+        const bool is_last = i == kSweepsOfRound - 1;
+        if (is_last) remember();
         sweep();
         ++sweeps;
         if (changes_ == last) break;
+        if (is_last) go_on();
       }
       if (changes_ == before) return gap;
     }
@@ -269,6 +275,52 @@ class Worker {
     active_count_ = kept;
   }
 
+  void remember() {
+    for (std::int64_t d = 0; d < features_; ++d) step_[d] = alpha_[d];
+    for (std::int64_t i = 0; i < length_; ++i) fit_step_[i] = residual_[i];
+  }
+
+  /// From alpha on in the direction of the sweep since `remember`, to the minimum of the objective along it. Between the
+  /// kinks where a coefficient is 0 the objective is a parabola; half its slope at t is
+  ///   t |F step|^2 - <F step, r> + lambda n / 2 sum_d sign(alpha_d + t step_d) step_d
+  void go_on() {
+    double pull = 0;  // of the penalty
+    for (std::int64_t d = 0; d < features_; ++d) {
+      step_[d] = alpha_[d] - step_[d];
+      const bool grows = alpha_[d] == 0 || (alpha_[d] > 0) == (step_[d] > 0);
+      pull += grows ? magnitude(step_[d]) : -magnitude(step_[d]);
+    }
+    for (std::int64_t i = 0; i < length_; ++i) fit_step_[i] -= residual_[i];
+    const double curvature = dot(fit_step_, fit_step_, length_);
+    const double descent = dot(fit_step_, residual_, length_);
+    constexpr double kFar = 1e300;
+    double t = 0;
+    for (int kink = 0; kink < kMostKinks; ++kink) {
+      const double force = descent - limit_ * pull;
+      if (force <= t * curvature) break;
+      double next = kFar;
+      double turn = 0;
+      for (std::int64_t d = 0; d < features_; ++d) {
+        const double at = kink_of(d);
+        if (!(at > t) || at > next) continue;
+        turn = (at == next ? turn : 0) + 2 * magnitude(step_[d]);
+        next = at;
+      }
+      const double bottom = curvature > 0 ? force / curvature : kFar;
+      t = bottom < next ? bottom : next;
+      if (bottom <= next) break;
+      pull += turn;
+    }
+    if (t == 0 || t >= kFar) return;
+    for (std::int64_t d = 0; d < features_; ++d) alpha_[d] = kink_of(d) == t ? 0 : alpha_[d] + t * step_[d];
+  }
+
+  /// The t > 0 where the coefficient passes 0; 0 where it does not.
+  double kink_of(std::int64_t d) const {
+    const bool passes = step_[d] != 0 && alpha_[d] != 0 && (alpha_[d] > 0) != (step_[d] > 0);
+    return passes ? -alpha_[d] / step_[d] : 0;
+  }
+
   const Call& call_;
   std::int64_t features_;
   double* columns_ = nullptr;   // [features, length]
@@ -277,6 +329,8 @@ class Worker {
   double* mean_ = nullptr;     // of the features, not scaled
   double* square_ = nullptr;   // |f|^2
   double* product_ = nullptr;  // <f, r>
+  double* step_ = nullptr;      // of a sweep, and what it adds to the fit
+  double* fit_step_ = nullptr;
   std::int32_t* active_ = nullptr;
   std::int64_t active_count_ = 0;
   std::int64_t changes_ = 0;  // of coefficients so far
