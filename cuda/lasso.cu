@@ -236,8 +236,7 @@ class Solver {
       if (square == 0 || (old == 0 && !(first && fabs(product_[d]) > limit_))) continue;
       const double target = product_with_residual(d) + square * old;
       const double beyond = fabs(target) - limit_;
-      const double shrunk = beyond > 0 ? beyond / square : 0;
-      const double now = target < 0 ? -shrunk : shrunk;
+      const double now = beyond > 0 ? (target < 0 ? -beyond : beyond) / square : 0;
       if (now == old) continue;
       subtract(d, now - old);
       if (lane_ == 0) alpha_[d] = now;

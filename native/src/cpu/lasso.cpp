@@ -261,8 +261,7 @@ class Worker {
       const double old = alpha_[d];
       const double target = product + square_[d] * old;
       const double beyond = magnitude(target) - limit_;
-      const double shrunk = beyond > 0 ? beyond / square_[d] : 0;
-      const double now = target < 0 ? -shrunk : shrunk;
+      const double now = beyond > 0 ? (target < 0 ? -beyond : beyond) / square_[d] : 0;
       if (now != old) {
         alpha_[d] = now;
         change = now - old;

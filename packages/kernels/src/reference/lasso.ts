@@ -165,7 +165,8 @@ export function lassoReference(inputs: Inputs) {
         const square = gram[d]![d]!;
         if (square === 0) continue;
         const rest = target[d]! - dot(gram[d]!, alpha) + square * alpha[d]!;
-        const value = (Math.sign(rest) * Math.max(Math.abs(rest) - limit, 0)) / square;
+        const beyond = Math.abs(rest) - limit;
+        const value = beyond > 0 ? (Math.sign(rest) * beyond) / square : 0;
         changed ||= value !== alpha[d];
         alpha[d] = value;
       }
