@@ -293,8 +293,28 @@ class Solver {
       pull += warp_sum(turn);
     }
     if (t == 0 || t >= kFar) return;
-    for (std::int64_t d = lane_; d < features_; d += kWarp) alpha_[d] = kink_of(d) == t ? 0 : alpha_[d] + t * step_[d];
+    const double before = objective();
+    for (std::int64_t d = lane_; d < features_; d += kWarp) {
+      const double old = alpha_[d];
+      product_[d] = old;  // which has no product to hold until the next round
+      alpha_[d] = kink_of(d) == t ? 0 : old + t * step_[d];
+    }
     __syncwarp();
+    find_residual();
+    // Of a step that is as small as rounding, the direction is anything.
+    const bool is_lower = objective() < before;
+    if (is_lower) return;
+    for (std::int64_t d = lane_; d < features_; d += kWarp) alpha_[d] = product_[d];
+    __syncwarp();
+  }
+
+  /// n times the objective.
+  __device__ double objective() const {
+    double size = 0;
+    for (std::int64_t d = lane_; d < features_; d += kWarp) size += fabs(alpha_[d]);
+    double left = 0;
+    for (std::int64_t i = lane_; i < members_; i += kWarp) left += residual_[i] * residual_[i];
+    return warp_sum(left) + 2 * limit_ * warp_sum(size);
   }
 
   /// The t > 0 where the coefficient passes 0; 0 where it does not.

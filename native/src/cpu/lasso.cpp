@@ -311,7 +311,22 @@ class Worker {
       pull += turn;
     }
     if (t == 0 || t >= kFar) return;
-    for (std::int64_t d = 0; d < features_; ++d) alpha_[d] = kink_of(d) == t ? 0 : alpha_[d] + t * step_[d];
+    const double before = objective();
+    for (std::int64_t d = 0; d < features_; ++d) {
+      product_[d] = alpha_[d];  // which has no product to hold until the next round
+      alpha_[d] = kink_of(d) == t ? 0 : alpha_[d] + t * step_[d];
+    }
+    find_residual();
+    // Of a step that is as small as rounding, the direction is anything.
+    if (objective() < before) return;
+    for (std::int64_t d = 0; d < features_; ++d) alpha_[d] = product_[d];
+  }
+
+  /// n times the objective.
+  double objective() const {
+    double size = 0;
+    for (std::int64_t d = 0; d < features_; ++d) size += magnitude(alpha_[d]);
+    return dot(residual_, residual_, length_) + 2 * limit_ * size;
   }
 
   /// The t > 0 where the coefficient passes 0; 0 where it does not.
