@@ -147,7 +147,7 @@ class Worker {
       for (std::int64_t k = 0; k < there; ++k) rows[k] = row_of(i + k);
       for (std::int64_t d = 0; d < features_; ++d) {
         double* const to = columns_ + d * length_ + i;
-        const double factor = static_cast<double>(scale[d]);
+        const auto factor = static_cast<double>(scale[d]);
         for (std::int64_t k = 0; k < there; ++k) to[k] = factor * (static_cast<double>(rows[k][d]) - mean_[d]);
         for (std::int64_t k = there; k < kRow; ++k) to[k] = 0;
       }

@@ -188,7 +188,11 @@ describe('lassos', () => {
           );
         });
       }),
-      { numRuns: 100 },
+      {
+        numRuns: 100,
+        // Here sweeps go to and fro by one rounding, whose direction means nothing.
+        examples: [[{ rows: 13, features: 1, counts: [27, 1], lambda: 0.1, rectified: false, seed: 9417 }]],
+      },
     );
   });
 
