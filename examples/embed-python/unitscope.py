@@ -14,7 +14,7 @@ from ctypes import POINTER, byref, c_char_p, c_double, c_float, c_int, c_int32, 
 import numpy
 
 # The US_ABI_VERSION of the headers that the structures below were written after.
-ABI_VERSION = 2
+ABI_VERSION = 3
 
 _BACKENDS = {"cpu": 0, "cuda": 1}
 _MI_MODES = {"exact": 0, "frozen": 1}

@@ -6,7 +6,7 @@ set(US_INCLUDE_DIR ${CMAKE_CURRENT_LIST_DIR}/../include)
 
 set(core_sources error pool2d thread_pool dispatch cuda_loader template_mask mutual_information iou_counts top_quantile
   maps products
-  graph_em_step optimizers)
+  graph_em_step optimizers lasso)
 list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
 list(TRANSFORM core_sources APPEND .cpp)
 

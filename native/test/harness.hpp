@@ -136,3 +136,4 @@ void test_maps(Report& report, us_backend backend);
 void test_products(Report& report, us_backend backend);
 void test_graph_em_step(Report& report, us_backend backend);
 void test_optimizers(Report& report, us_backend backend);
+void test_lasso(Report& report, us_backend backend);

@@ -30,6 +30,7 @@ int main(int count, char** arguments) {
   test_products(report, chosen);
   test_graph_em_step(report, chosen);
   test_optimizers(report, chosen);
+  test_lasso(report, chosen);
   std::printf("%d checks, %d failures\n", report.checks(), report.failures());
   return report.failures() == 0 ? 0 : 1;
 }

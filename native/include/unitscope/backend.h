@@ -23,6 +23,7 @@
 #include "unitscope/graph_em_step.h"
 #include "unitscope/sgd_step.h"
 #include "unitscope/adam_step.h"
+#include "unitscope/lasso.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -14,7 +14,7 @@ extern "C" {
 #endif
 
 /* Raised whenever a struct, an enum, the list of kernels or the meaning of an argument changes. */
-#define US_ABI_VERSION 2
+#define US_ABI_VERSION 3
 
 typedef enum us_status {
   US_OK = 0,

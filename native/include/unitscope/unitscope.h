@@ -27,5 +27,6 @@
 #include "unitscope/graph_em_step.h"
 #include "unitscope/sgd_step.h"
 #include "unitscope/adam_step.h"
+#include "unitscope/lasso.h"
 
 #endif

@@ -5,7 +5,7 @@ import type { DeviceBuffer, DeviceData } from './device-buffer.js';
 import { KERNEL_NAMES, type KernelArguments, type KernelName } from './kernel-arguments.js';
 
 /** The binary interface this package speaks; the addon must have been built for the same. */
-const ABI_VERSION = 2;
+const ABI_VERSION = 3;
 
 export interface AddonExecution {
   readonly backend: number;
@@ -190,6 +190,7 @@ function load(): Addon {
           graphEmStep: loaded.graphEmStepSync,
           sgdStep: loaded.sgdStepSync,
           adamStep: loaded.adamStepSync,
+          lasso: loaded.lassoSync,
         };
         return { backends: loaded.backends, later: loaded, now, memory: loaded, runtime: loaded };
       } else {

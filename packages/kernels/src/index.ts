@@ -76,6 +76,7 @@ export {
   iouCountsSync,
 } from './iou-counts.js';
 export { KERNEL_NAMES, type KernelName } from './kernel-arguments.js';
+export { type LassoOptions, type LassoProblems, type LassoResult, lasso, lassoSync } from './lasso.js';
 export {
   MAP_MOMENTS,
   type MapMoment,

@@ -94,6 +94,17 @@ export interface GraphParams {
   readonly tau: number;
 }
 
+/** Lassos over shared rows as the addon takes them. */
+export interface LassoParams {
+  readonly rows: number;
+  readonly features: number;
+  readonly problems: number;
+  /** Of all problems together. */
+  readonly members: number;
+  readonly tolerance: number;
+  readonly maxSweeps: number;
+}
+
 type Floats = AnyArray<Float32Array>;
 type Doubles = AnyArray<Float64Array>;
 type Bytes = AnyArray<Uint8Array>;
@@ -235,6 +246,18 @@ export interface KernelArguments {
     readonly mean: Floats;
     readonly square: Floats;
   };
+  readonly lasso: LassoParams & {
+    readonly x: Floats;
+    readonly y: Floats;
+    readonly scale: Floats;
+    readonly offsets: Integers;
+    readonly member: Integers;
+    readonly lambda: Doubles;
+    readonly coefficients: Doubles;
+    readonly intercept: Doubles;
+    readonly sweeps: Integers;
+    readonly gap: Doubles;
+  };
 }
 
 export type KernelName = keyof KernelArguments;
@@ -257,4 +280,5 @@ export const KERNEL_NAMES = [
   'graphEmStep',
   'sgdStep',
   'adamStep',
+  'lasso',
 ] as const satisfies KernelName[];

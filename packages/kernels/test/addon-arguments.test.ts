@@ -35,7 +35,8 @@ function copyOf(call: Call): Call {
 
 const { now } = loadAddon();
 
-const SIZE = /^(params\.(planes|(out)?(H|h)eight|(out)?(W|w)idth)|batch|channels|images|units|cells|size)$/;
+const SIZE =
+  /^(params\.(planes|(out)?(H|h)eight|(out)?(W|w)idth)|batch|channels|images|units|cells|size|rows|features|problems|members)$/;
 
 /** What the addon is given in one of the kernel's cases: a small one that fills the most arrays. */
 function goodCallOf(kernel: KernelName): Call {

@@ -7,6 +7,7 @@ import {
   argmaxMaps,
   cosineSimilarity,
   graphEmStep,
+  lasso,
   mapMoments,
   matmul,
   matmulSync,
@@ -186,6 +187,43 @@ describe.each(devices)('arrays on %s give the bits that calls from the host give
         await expectSame({ dims: [count], data: there.weights }, flat(weights));
         await expectSame({ dims: [count], data: there.mean }, flat(mean));
         await expectSame({ dims: [count], data: there.square }, flat(square));
+      }),
+      RUNS,
+    );
+  });
+
+  it('lassos, and going on from where they ended', async () => {
+    const sizes = fc.record({ rows: size(20, 1), features: size(9), counts: fc.array(size(25, 1)), seed });
+    await fc.assert(
+      fc.asyncProperty(sizes, async ({ rows, features, counts, seed }) => {
+        const random = new Random(seed);
+        const [x, y] = [values([rows, features], seed), values([rows], seed + 1)];
+        const scale = values([counts.length, features], seed + 2);
+        const offsets = Int32Array.from([0, ...counts]);
+        for (let b = 1; b < offsets.length; b++) offsets[b] = offsets[b]! + offsets[b - 1]!;
+        const member = Int32Array.from({ length: offsets.at(-1)! }, () => random.integer(0, rows - 1));
+        const lambda = Float64Array.from(counts, () => random.uniform() * 0.1);
+        const problems = { scale, offsets, member, lambda };
+        const first = { backend, maxSweeps: 4 } as const;
+        const host = await lasso(x, y, problems, first);
+        const there = {
+          scale: await toDevice(scale, { backend }),
+          // A list may come from the host.
+          offsets,
+          member: (await toDevice({ dims: [member.length], data: member }, { backend })).data,
+          lambda: (await toDevice({ dims: [lambda.length], data: lambda }, { backend })).data,
+        };
+        const onDevice = await toDevice(x, { backend });
+        const resident = await lasso(onDevice, y, there, { maxSweeps: 4 });
+        expect(resident.backend).toBe(backend);
+        for (const name of ['coefficients', 'intercept', 'sweeps', 'gap'] as const)
+          await expectSame(resident[name], host[name]);
+        const { coefficients } = await lasso(x, y, problems, {
+          backend,
+          into: { coefficients: host.coefficients },
+        });
+        await lasso(onDevice, y, there, { into: { coefficients: resident.coefficients } });
+        await expectSame(resident.coefficients, coefficients);
       }),
       RUNS,
     );

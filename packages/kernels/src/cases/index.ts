@@ -5,6 +5,7 @@ import type { KernelCase } from './case.js';
 import { cosineSimilarityCases } from './cosine-similarity.js';
 import { graphEmStepCases } from './graph-em-step.js';
 import { iouCountsCases } from './iou-counts.js';
+import { lassoCases } from './lasso.js';
 import { mapMomentsCases } from './map-moments.js';
 import { maskBackwardCases } from './mask-backward.js';
 import { maskForwardCases } from './mask-forward.js';
@@ -37,4 +38,5 @@ export const kernelCases = {
   graphEmStep: graphEmStepCases,
   sgdStep: sgdStepCases,
   adamStep: adamStepCases,
+  lasso: lassoCases,
 } as const satisfies Record<KernelName, readonly KernelCase[]>;
