@@ -8,6 +8,7 @@ export {
 } from './decision-tree/contributions.js';
 export { decodeTree, encodeTree } from './decision-tree/encode.js';
 export type { GrowthState } from './decision-tree/growth.js';
+export { type KernelArithmeticOptions, kernelArithmetic } from './decision-tree/kernel-arithmetic.js';
 export { type DecisionTreeOptions, type LearnOptions, learnDecisionTree } from './decision-tree/learn.js';
 export {
   type DepthMeasures,

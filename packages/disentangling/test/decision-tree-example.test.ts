@@ -6,6 +6,7 @@ import { parametersOf } from '../src/decision-tree/learn.js';
 import {
   contributionsOf,
   fitnessOf,
+  kernelArithmetic,
   normalizeSamples,
   predict,
   referenceArithmetic,
@@ -105,6 +106,46 @@ describe.skipIf(!there)('the worked example', () => {
     expect(await growth.step()).toBe(true);
     expect(growth.merges[0]!.pair).toEqual(expected.best_pair);
     expect(growth.merges[0]!.gain).toBeCloseTo(expected.best_delta, 9);
+  });
+
+  it('the rationales by the kernels', async () => {
+    const all = samples();
+    const { pairs } = example.candidates['lambda_0.05_to_see_sparsity']!;
+    const problems = pairs.map(({ pair, gbar }) => ({
+      gradient: Float64Array.from(gbar),
+      members: pair,
+      lambda: 0.05 * Math.SQRT2,
+    }));
+    const fits = await kernelArithmetic(all, { tolerance: 1e-10 }).fit(problems);
+    for (const [i, { alpha, b }] of fits.entries()) {
+      close(alpha, pairs[i]!.alpha, 4);
+      close([b], [pairs[i]!.b], 4);
+    }
+  });
+
+  it('where the example stops short of the minimum, the kernels go on to it', async () => {
+    const all = samples();
+    const { pairs } = example.candidates['lambda_paper_1e-6']!;
+    const lambda = 1e-6 * Math.SQRT2;
+    const problems = pairs.map(({ pair, gbar }) => ({
+      gradient: Float64Array.from(gbar),
+      members: pair,
+      lambda,
+    }));
+    const fits = await kernelArithmetic(all, { tolerance: 1e-10 }).fit(problems);
+    const objective = (i: number, alpha: Iterable<number>, b: number) => {
+      const { gradient, members } = problems[i]!;
+      const list = [...alpha];
+      const errors = members.map((n) => {
+        const h = list.reduce((sum, part, d) => sum + part * gradient[d]! * all.x[4 * n + d]!, b);
+        return (h - all.y[n]!) ** 2;
+      });
+      const mean = errors.reduce((sum, value) => sum + value, 0) / errors.length;
+      return mean + lambda * list.reduce((sum, part) => sum + Math.abs(part), 0);
+    };
+    for (const [i, { alpha, b }] of fits.entries()) {
+      expect(objective(i, alpha, b)).toBeLessThan(objective(i, pairs[i]!.alpha, pairs[i]!.b));
+    }
   });
 
   it('leaves, and what a node says of a picture', async () => {

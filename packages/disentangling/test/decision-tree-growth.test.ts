@@ -94,6 +94,19 @@ describe('growth', () => {
     }
   });
 
+  it('by the kernels makes the same tree', async () => {
+    const samples = randomSamples({ positives: 12, negatives: 8, filters: 6, seed: 21 });
+    const options = { lambda: 0.05, neighbours: 5 };
+    const tree = await learnDecisionTree(samples, options);
+    const exact = referenceArithmetic(samples, { tolerance: 1e-12, maxSweeps: 20000 });
+    const slow = await learnDecisionTree(samples, { ...options, arithmetic: exact });
+    expect(tree.merges.map(({ pair }) => pair)).toEqual(slow.merges.map(({ pair }) => pair));
+    for (const [i, { b, w }] of tree.nodes.entries()) {
+      expect(b).toBeCloseTo(slow.nodes[i]!.b, 3);
+      for (const [d, weight] of w.entries()) expect(weight).toBeCloseTo(slow.nodes[i]!.w[d]!, 3);
+    }
+  });
+
   it('refuses pairs whose gradients cancel', async () => {
     const g = Float64Array.from([1, 0, -1, 0]);
     const samples = randomSamples({ positives: 2, negatives: 1, filters: 2, seed: 1 }, g);

@@ -1,7 +1,7 @@
 import { throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import type { TreeArithmetic } from './arithmetic.js';
 import { Growth, type GrowthState } from './growth.js';
-import { referenceArithmetic } from './reference-arithmetic.js';
+import { kernelArithmetic } from './kernel-arithmetic.js';
 import type { TreeSamples } from './samples.js';
 import type { Assignment, DecisionTree, TreeParameters } from './tree.js';
 
@@ -21,7 +21,7 @@ export interface DecisionTreeOptions {
 }
 
 export interface LearnOptions extends DecisionTreeOptions {
-  /** What does the heavy sums; `referenceArithmetic` by default. */
+  /** What does the heavy sums; `kernelArithmetic` by default. */
   readonly arithmetic?: TreeArithmetic;
   readonly signal?: AbortSignal;
   /** After every merge: how many there have been of the most there can be. */
@@ -43,7 +43,7 @@ export async function learnDecisionTree(
   options: LearnOptions = {},
 ): Promise<DecisionTree> {
   const parameters = parametersOf(samples, options);
-  const { arithmetic = referenceArithmetic(samples), signal, onProgress, onState } = options;
+  const { arithmetic = kernelArithmetic(samples), signal, onProgress, onState } = options;
   throwIfAborted(signal);
   const leaves = samples.positive.filter(Boolean).length;
   const growth = await Growth.begin(samples, parameters, arithmetic, options.state);
