@@ -77,6 +77,11 @@ export {
   type PartInterpretabilityResult,
 } from './part-interpretability/part-interpretability.js';
 export {
+  type MapSimilarity,
+  mapSimilarity,
+  type PlaneSimilarity,
+} from './similarity/map-similarity.js';
+export {
   type HogCorrelation,
   type HogOptions,
   hogDescriptor,

@@ -67,23 +67,27 @@ function doubledDistances(values: ArrayLike<number>): Float64Array {
   // Sorted as numbers and looked up again: many times faster than sorting indices by a function.
   const sorted = Float64Array.from(values).sort();
   if (Number.isNaN(sorted.at(-1))) throw new UnitscopeError('bad-input', 'NaN has no rank');
-  const distances = new Float64Array(sorted.length);
-  for (let i = 0; i < distances.length; i++) {
-    const start = countBelow(sorted, values[i]!, false);
-    const end = countBelow(sorted, values[i]!, true);
-    // Ranks start + 1 to end, their mean doubled, less n + 1.
-    distances[i] = start + end - sorted.length;
-  }
-  return distances;
+  const ends = runEnds(sorted);
+  return Float64Array.from(values, (value) => {
+    const start = countBelow(sorted, value);
+    // Ranks start + 1 to the run's end, their mean doubled, less n + 1.
+    return start + ends[start]! - sorted.length;
+  });
 }
 
-/** How many of the sorted values are below a value, or not above it. */
-function countBelow(sorted: Float64Array, value: number, orEqual: boolean): number {
+/** For each place of sorted values, how many are not above the value there. */
+function runEnds(sorted: Float64Array): Uint32Array {
+  const ends = new Uint32Array(sorted.length);
+  for (let i = sorted.length - 1; i >= 0; i--) ends[i] = sorted[i] === sorted[i + 1] ? ends[i + 1]! : i + 1;
+  return ends;
+}
+
+/** How many of the sorted values are below a value. */
+function countBelow(sorted: Float64Array, value: number): number {
   let [low, high] = [0, sorted.length];
   while (low < high) {
     const middle = (low + high) >> 1;
-    const counts = orEqual ? sorted[middle]! <= value : sorted[middle]! < value;
-    if (counts) low = middle + 1;
+    if (sorted[middle]! < value) low = middle + 1;
     else high = middle;
   }
   return low;

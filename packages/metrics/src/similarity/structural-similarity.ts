@@ -27,17 +27,17 @@ export function structuralSimilarity(a: Plane, b: Plane): number {
   const [x, y] = [scaleToUnit(a.data), scaleToUnit(b.data)];
   const mean = (values: Float64Array) =>
     smoothPlane(values, [height, width], { radius: RADIUS, sigma: SIGMA, edge: 'zero' });
-  const product = (p: Float64Array, q: Float64Array) => mean(p.map((value, i) => value * q[i]!));
   const [meanX, meanY] = [mean(x), mean(y)];
-  const [xx, yy, xy] = [product(x, x), product(y, y), product(x, y)];
+  const squares = mean(x.map((value, i) => value ** 2 + y[i]! ** 2));
+  const products = mean(x.map((value, i) => value * y[i]!));
   let [sum, windows] = [0, 0];
   for (let row = RADIUS; row < height - RADIUS; row++) {
     for (let column = RADIUS; column < width - RADIUS; column++) {
       const i = row * width + column;
       const [mx, my] = [meanX[i]!, meanY[i]!];
       const luminance = (2 * mx * my + C1) / (mx * mx + my * my + C1);
-      const varianceSum = xx[i]! - mx * mx + yy[i]! - my * my;
-      sum += (luminance * (2 * (xy[i]! - mx * my) + C2)) / (varianceSum + C2);
+      const varianceSum = squares[i]! - mx * mx - my * my;
+      sum += (luminance * (2 * (products[i]! - mx * my) + C2)) / (varianceSum + C2);
       windows++;
     }
   }
