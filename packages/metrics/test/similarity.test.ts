@@ -68,10 +68,12 @@ describe('against SciPy and scikit-image', () => {
     expect(structuralSimilarity(a, b)).toBeCloseTo(wanted.ssim, 12);
     const descriptor = hogDescriptor(a);
     expect(descriptor.length).toBe(wanted.hogLength);
-    // scikit-image sums a cell up in float32, whose last place a rank may turn on.
+    // scikit-image sums a cell up in float32.
     for (const [i, value] of wanted.hogFirst.entries())
       expect(Math.abs(descriptor[i]! - value)).toBeLessThan(256 * 2 ** -24);
-    expect(hogSimilarity(a, b)).toBeCloseTo(wanted.hogSpearman, 3);
+    // Its last place may swap two neighbours, which moves the correlation of n ranks by at most 12 n / (n^3 - n).
+    const swap = 12 / (wanted.hogLength ** 2 - 1);
+    expect(Math.abs(hogSimilarity(a, b) - wanted.hogSpearman)).toBeLessThan(swap);
     expect(hogSimilarity(a, b, { correlation: 'pearson' })).toBeCloseTo(wanted.hogPearson, 6);
     for (const [i, value] of slowDescriptor(unit(Array.from(a.data)), height, width).entries())
       expect(descriptor[i]).toBeCloseTo(value, 12);

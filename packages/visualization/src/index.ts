@@ -31,6 +31,20 @@ export {
 export type { CanvasState, StepValue } from './ascent/step-value.js';
 export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
 export type { Warp } from './ascent/warp.js';
+export {
+  checkInputShift,
+  type InputShift,
+  type InputShiftOptions,
+  type InputShiftReport,
+  type ShiftDeviation,
+  type ShiftedMap,
+  type ShiftVerdict,
+  standardShifts,
+} from './checks/input-shift.js';
+export type { CheckOptions } from './checks/options.js';
+export { randomiseLayers, type WeightedLayer, weightedLayers } from './checks/randomise-layers.js';
+export { type ShiftCase, type ShiftCaseOptions, shiftCases } from './checks/shift-cases.js';
+export { compensateShift } from './checks/shift-network.js';
 export { COLOR_MAP_NAMES, type ColorMapName, colorMap } from './color-map.js';
 export {
   flattenChannels,

@@ -1,0 +1,222 @@
+import { findScore } from '@unitscope/autodiff';
+import type { Model } from '@unitscope/model';
+import { sizeOf, type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { type Baseline, baselinePicture } from '../methods/baseline.js';
+import { type Explanation, explain } from '../methods/explain.js';
+import type { MethodParameters } from '../methods/method.js';
+import type { CheckOptions } from './options.js';
+import { rangeOf, type ShiftCase, sum } from './shift-cases.js';
+import { compensateShift } from './shift-network.js';
+
+/** A shift of the input, in its units. */
+export interface InputShift {
+  readonly name: string;
+  readonly shift: Baseline;
+}
+
+/** A map the check has made: of the network as it is (`shift` undefined) or of the shifted one and shifted pictures. */
+export interface ShiftedMap {
+  readonly shift: string | undefined;
+  /** The name of the case. */
+  readonly name: string;
+  readonly explanation: Explanation;
+}
+
+export interface InputShiftOptions extends CheckOptions {
+  /** `standardShifts` by default. */
+  readonly shifts?: readonly InputShift[];
+  /** What a map may differ by, see `deviation`; 1e-4 by default, for networks in float32. */
+  readonly tolerance?: number;
+  /** What the scores of the two networks may differ by, as a part of the largest; 1e-4 by default. */
+  readonly scoreTolerance?: number;
+  readonly onMap?: (map: ShiftedMap) => void;
+}
+
+/** What a shift does to a method's maps. */
+export interface ShiftDeviation {
+  readonly shift: string;
+  /** max |M2 - M1| / max |M1| of each picture; infinite where M1 is zero everywhere and M2 is not. */
+  readonly deviations: readonly number[];
+  /** |M2 - M1| / |M1|, in the L2 norm, of each picture. */
+  readonly relativeL2: readonly number[];
+  readonly invariant: boolean;
+}
+
+export interface ShiftVerdict {
+  /** Of the case. */
+  readonly name: string;
+  readonly method: string;
+  readonly parameters: MethodParameters;
+  readonly shifts: readonly ShiftDeviation[];
+  /** Whether no shift changes a map of any picture by more than the tolerance. */
+  readonly invariant: boolean;
+  readonly notes: readonly string[];
+}
+
+export interface InputShiftReport {
+  readonly tolerance: number;
+  /** The class explained in each picture. */
+  readonly target: readonly number[];
+  readonly shifts: readonly {
+    readonly name: string;
+    /** The largest |value| of the shift. */
+    readonly largest: number;
+    /** max |f2(x + shift) - f(x)| over the scores and pictures, as a part of max |f(x)|. */
+    readonly scoreDifference: number;
+  }[];
+  readonly verdicts: readonly ShiftVerdict[];
+}
+
+/**
+ * Input-shift invariance (Kindermans et al. 2017, arXiv:1711.00867): pictures are shifted, the network's first bias
+ * makes up for it (`compensateShift`), so that both networks compute the same and have the same weights; a method that
+ * explains the network gives equal maps. That the scores are equal is verified before anything is explained.
+ *
+ * A method is invariant if max |M2 - M1| <= tolerance * max |M1| for every shift and picture.
+ *
+ * Throws `unsupported` as `compensateShift`, and where the scores of the two networks differ; else as `explain`.
+ */
+export async function checkInputShift(
+  model: Model,
+  batch: Tensor,
+  cases: readonly ShiftCase[],
+  options: InputShiftOptions = {},
+): Promise<InputShiftReport> {
+  const { tolerance = 1e-4, scoreTolerance = 1e-4, shifts = standardShifts(batch), signal } = options;
+  const { onMap, onProgress } = options;
+  if (cases.length === 0) throw new UnitscopeError('wrong-use', 'no method is checked; name at least one');
+  const total = cases.length * (shifts.length + 1);
+  let done = 0;
+  const subject = { ...(options.score === undefined ? {} : { score: options.score }) };
+  const made = (shift: string | undefined, name: string, explanation: Explanation) => {
+    onMap?.({ shift, name, explanation });
+    onProgress?.({ done: ++done, total });
+  };
+  const control = signal === undefined ? {} : { signal };
+  onProgress?.({ done, total });
+
+  const originals: Explanation[] = [];
+  let target = options.target;
+  for (const { name, method } of cases) {
+    const explanation = await explain(model, method, batch, {
+      ...subject,
+      ...control,
+      ...(target === undefined ? {} : { target }),
+    });
+    // Every method explains the same classes of the same pictures, in both networks.
+    target = explanation.target;
+    originals.push(explanation);
+    made(undefined, name, explanation);
+  }
+  const scores = await scoresOf(model, batch, signal);
+  const deviations: ShiftDeviation[][] = cases.map(() => []);
+  const records: InputShiftReport['shifts'][number][] = [];
+  for (const { name: shiftName, shift: given } of shifts) {
+    throwIfAborted(signal);
+    const shift = baselinePicture(given, batch);
+    const shifted = await model.loadVariant(await compensateShift(model, shift, control));
+    try {
+      const moved = sum(batch, shift);
+      const scoreDifference = largestDifference(await scoresOf(shifted, moved, signal), scores);
+      records.push({ name: shiftName, largest: largestOf(shift.data), scoreDifference });
+      if (!(scoreDifference <= scoreTolerance)) {
+        throw new UnitscopeError(
+          'unsupported',
+          `the scores differ by ${scoreDifference.toExponential(1)} after the shift "${shiftName}", which was to leave them alone; take a smaller shift`,
+          { subject: shiftName },
+        );
+      }
+      for (const [i, { name, shifted: methodFor }] of cases.entries()) {
+        const explanation = await explain(shifted, methodFor(shift), moved, {
+          ...subject,
+          ...control,
+          ...(target === undefined ? {} : { target }),
+        });
+        deviations[i]!.push(deviationOf(shiftName, explanation.map, originals[i]!.map, tolerance));
+        made(shiftName, name, explanation);
+      }
+    } finally {
+      await shifted.close();
+    }
+  }
+  return {
+    tolerance,
+    target: originals[0]!.target,
+    shifts: records,
+    verdicts: cases.map(({ name, method }, i) => ({
+      name,
+      method: method.name,
+      parameters: method.parameters ?? {},
+      shifts: deviations[i]!,
+      invariant: deviations[i]!.every(({ invariant }) => invariant),
+      notes: originals[i]!.notes,
+    })),
+  };
+}
+
+/** Radius of the disc, as a part of the shorter side. */
+const DISC = 0.3;
+
+/**
+ * The shifts of the paper: the whole range of the pictures' values down, everywhere, and by a picture: a disc in the
+ * middle, as much up.
+ *
+ * @param batch [N, C, H, W]; of other dims the constant shift alone
+ */
+export function standardShifts({ dims, data }: Tensor): readonly InputShift[] {
+  const range = rangeOf(data);
+  const constant = { name: 'constant', shift: -range };
+  const [, channels = 0, height = 0, width = 0] = dims;
+  if (dims.length !== 4) return [constant];
+  const picture = new Float32Array(channels * height * width);
+  const radius = DISC * Math.min(height, width);
+  for (let i = 0; i < picture.length; i++) {
+    const [row, column] = [Math.floor(i / width) % height, i % width];
+    const distance = Math.hypot(row - (height - 1) / 2, column - (width - 1) / 2);
+    if (distance <= radius) picture[i] = range;
+  }
+  return [constant, { name: 'picture', shift: { dims: [1, channels, height, width], data: picture } }];
+}
+
+function deviationOf(shift: string, changed: Tensor, original: Tensor, tolerance: number): ShiftDeviation {
+  const count = original.dims[0] ?? 0;
+  const size = sizeOf(original.dims.slice(1));
+  const found = Array.from({ length: count }, (_, n) => {
+    let [worst, largest, squares, norm] = [0, 0, 0, 0];
+    for (let i = n * size; i < (n + 1) * size; i++) {
+      const difference = Math.abs(changed.data[i]! - original.data[i]!);
+      // Not Math.max, which the comparison with NaN would have to survive.
+      if (!(difference <= worst)) worst = difference;
+      largest = Math.max(largest, Math.abs(original.data[i]!));
+      squares += difference ** 2;
+      norm += original.data[i]! ** 2;
+    }
+    return { deviation: ratio(worst, largest), l2: ratio(Math.sqrt(squares), Math.sqrt(norm)) };
+  });
+  const deviations = found.map(({ deviation }) => deviation);
+  return {
+    shift,
+    deviations,
+    relativeL2: found.map(({ l2 }) => l2),
+    invariant: deviations.every((deviation) => deviation <= tolerance),
+  };
+}
+
+const ratio = (part: number, whole: number) => (part === 0 ? 0 : part / whole);
+
+/** The class scores before the softmax. */
+async function scoresOf(model: Model, batch: Tensor, signal: AbortSignal | undefined): Promise<Float32Array> {
+  const score = findScore(model.graph);
+  if (score === undefined) throw new UnitscopeError('bad-file', 'the network has no outputs');
+  const name = score.logits;
+  const activations = await model.activations([name], batch, signal === undefined ? {} : { signal });
+  return activations.get(name)!.data;
+}
+
+function largestDifference(a: Float32Array, b: Float32Array): number {
+  return ratio(largestOf(a.map((value, i) => value - b[i]!)), largestOf(b));
+}
+
+function largestOf(data: Float32Array): number {
+  return data.reduce((most, value) => (Math.abs(value) <= most ? most : Math.abs(value)), 0);
+}
