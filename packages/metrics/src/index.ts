@@ -87,6 +87,7 @@ export {
   hogDescriptor,
   hogSimilarity,
 } from './similarity/oriented-gradients.js';
+export { type MeanInterval, meanInterval } from './similarity/mean-interval.js';
 export type { Plane } from './similarity/plane.js';
 export { pearson, spearman } from './similarity/rank-correlation.js';
 export { structuralSimilarity } from './similarity/structural-similarity.js';

@@ -42,6 +42,19 @@ export {
   standardShifts,
 } from './checks/input-shift.js';
 export type { CheckOptions } from './checks/options.js';
+export {
+  checkParameterRandomisation,
+  type MeanSimilarity,
+  RANDOMISATION_ORDERS,
+  type RandomisationOptions,
+  type RandomisationOrder,
+  type RandomisationReport,
+  type RandomisationResult,
+  type RandomisationStep,
+  type RandomisedMap,
+  spreadLayers,
+} from './checks/parameter-randomisation.js';
+export { type RandomisationVerdict, verdictOf } from './checks/randomisation-verdict.js';
 export { randomiseLayers, type WeightedLayer, weightedLayers } from './checks/randomise-layers.js';
 export { type ShiftCase, type ShiftCaseOptions, shiftCases } from './checks/shift-cases.js';
 export { compensateShift } from './checks/shift-network.js';

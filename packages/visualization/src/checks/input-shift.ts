@@ -1,6 +1,6 @@
 import { findScore } from '@unitscope/autodiff';
 import type { Model } from '@unitscope/model';
-import { sizeOf, type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { Random, sizeOf, type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import { type Baseline, baselinePicture } from '../methods/baseline.js';
 import { type Explanation, explain } from '../methods/explain.js';
 import type { MethodParameters } from '../methods/method.js';
@@ -14,7 +14,7 @@ export interface InputShift {
   readonly shift: Baseline;
 }
 
-/** A map the check has made: of the network as it is (`shift` undefined) or of the shifted one and shifted pictures. */
+/** A map of the network as it is (`shift` undefined), or of the shifted one and shifted pictures. */
 export interface ShiftedMap {
   readonly shift: string | undefined;
   /** The name of the case. */
@@ -32,6 +32,12 @@ export interface InputShiftOptions extends CheckOptions {
   readonly onMap?: (map: ShiftedMap) => void;
 }
 
+/** Of the largest value; sixteen times what rounding changes. */
+const LAST_PLACES = 2 ** -19;
+const MARGIN = 10;
+/** A method that turns over at nothing cannot be judged by less. */
+const MOST_ALLOWED = 0.1;
+
 /** What a shift does to a method's maps. */
 export interface ShiftDeviation {
   readonly shift: string;
@@ -48,7 +54,11 @@ export interface ShiftVerdict {
   readonly method: string;
   readonly parameters: MethodParameters;
   readonly shifts: readonly ShiftDeviation[];
-  /** Whether no shift changes a map of any picture by more than the tolerance. */
+  /** The largest deviation, as of a shift, that a change of the pictures in their last places alone brings about. */
+  readonly rounding: number;
+  /** What a map was allowed to differ by, see `checkInputShift`. */
+  readonly allowed: number;
+  /** Whether no shift changes a map of any picture by more. */
   readonly invariant: boolean;
   readonly notes: readonly string[];
 }
@@ -72,7 +82,10 @@ export interface InputShiftReport {
  * makes up for it (`compensateShift`), so that both networks compute the same and have the same weights; a method that
  * explains the network gives equal maps. That the scores are equal is verified before anything is explained.
  *
- * A method is invariant if max |M2 - M1| <= tolerance * max |M1| for every shift and picture.
+ * A method is invariant if max |M2 - M1| <= allowed * max |M1| for every shift and picture. Sums of other numbers are
+ * rounded otherwise, and a ReLU or a maximum that is undecided in the last place turns over, which in a deep network
+ * changes a map by more than any rounding. How much is measured: the pictures are changed by two millionths of the
+ * largest value, and `allowed` is ten times what that does to the method's maps, at least the tolerance, at most 0.1.
  *
  * Throws `unsupported` as `compensateShift`, and where the scores of the two networks differ; else as `explain`.
  */
@@ -85,12 +98,13 @@ export async function checkInputShift(
   const { tolerance = 1e-4, scoreTolerance = 1e-4, shifts = standardShifts(batch), signal } = options;
   const { onMap, onProgress } = options;
   if (cases.length === 0) throw new UnitscopeError('wrong-use', 'no method is checked; name at least one');
-  const total = cases.length * (shifts.length + 1);
+  const total = cases.length * (shifts.length + 2);
   let done = 0;
   const subject = { ...(options.score === undefined ? {} : { score: options.score }) };
+  const advance = () => onProgress?.({ done: ++done, total });
   const made = (shift: string | undefined, name: string, explanation: Explanation) => {
     onMap?.({ shift, name, explanation });
-    onProgress?.({ done: ++done, total });
+    advance();
   };
   const control = signal === undefined ? {} : { signal };
   onProgress?.({ done, total });
@@ -107,6 +121,23 @@ export async function checkInputShift(
     target = explanation.target;
     originals.push(explanation);
     made(undefined, name, explanation);
+  }
+  const largest = Math.max(
+    largestOf(batch.data),
+    ...shifts.map(({ shift }) => largestOf(baselinePicture(shift, batch).data)),
+  );
+  const nudged = changedInLastPlaces(batch, largest);
+  const allowances: { rounding: number; allowed: number }[] = [];
+  for (const [i, { method }] of cases.entries()) {
+    const { map } = await explain(model, method, nudged, {
+      ...subject,
+      ...control,
+      ...(target === undefined ? {} : { target }),
+    });
+    const rounding = Math.max(...differencesOf(map, originals[i]!.map).map(({ deviation }) => deviation));
+    const allowed = Math.max(tolerance, Math.min(MARGIN * rounding, MOST_ALLOWED));
+    allowances.push({ rounding, allowed });
+    advance();
   }
   const scores = await scoresOf(model, batch, signal);
   const deviations: ShiftDeviation[][] = cases.map(() => []);
@@ -132,7 +163,7 @@ export async function checkInputShift(
           ...control,
           ...(target === undefined ? {} : { target }),
         });
-        deviations[i]!.push(deviationOf(shiftName, explanation.map, originals[i]!.map, tolerance));
+        deviations[i]!.push(deviationOf(shiftName, explanation.map, originals[i]!.map, allowances[i]!.allowed));
         made(shiftName, name, explanation);
       }
     } finally {
@@ -148,6 +179,7 @@ export async function checkInputShift(
       method: method.name,
       parameters: method.parameters ?? {},
       shifts: deviations[i]!,
+      ...allowances[i]!,
       invariant: deviations[i]!.every(({ invariant }) => invariant),
       notes: originals[i]!.notes,
     })),
@@ -178,28 +210,32 @@ export function standardShifts({ dims, data }: Tensor): readonly InputShift[] {
   return [constant, { name: 'picture', shift: { dims: [1, channels, height, width], data: picture } }];
 }
 
-function deviationOf(shift: string, changed: Tensor, original: Tensor, tolerance: number): ShiftDeviation {
-  const count = original.dims[0] ?? 0;
-  const size = sizeOf(original.dims.slice(1));
-  const found = Array.from({ length: count }, (_, n) => {
-    let [worst, largest, squares, norm] = [0, 0, 0, 0];
-    for (let i = n * size; i < (n + 1) * size; i++) {
-      const difference = Math.abs(changed.data[i]! - original.data[i]!);
-      // Not Math.max, which the comparison with NaN would have to survive.
-      if (!(difference <= worst)) worst = difference;
-      largest = Math.max(largest, Math.abs(original.data[i]!));
-      squares += difference ** 2;
-      norm += original.data[i]! ** 2;
-    }
-    return { deviation: ratio(worst, largest), l2: ratio(Math.sqrt(squares), Math.sqrt(norm)) };
-  });
-  const deviations = found.map(({ deviation }) => deviation);
+function deviationOf(shift: string, changed: Tensor, original: Tensor, allowed: number): ShiftDeviation {
+  const found = differencesOf(changed, original);
   return {
     shift,
-    deviations,
-    relativeL2: found.map(({ l2 }) => l2),
-    invariant: deviations.every((deviation) => deviation <= tolerance),
+    deviations: found.map(({ deviation }) => deviation),
+    relativeL2: found.map(({ relativeL2 }) => relativeL2),
+    invariant: found.every(({ deviation }) => deviation <= allowed),
   };
+}
+
+/** Of each picture. */
+function differencesOf(changed: Tensor, original: Tensor) {
+  const size = sizeOf(original.dims.slice(1));
+  return Array.from({ length: original.dims[0] ?? 0 }, (_, n) => {
+    const [before, after] = [original, changed].map(({ data }) => data.subarray(n * size, (n + 1) * size));
+    const difference = after!.map((value, i) => value - before![i]!);
+    return {
+      deviation: ratio(largestOf(difference), largestOf(before!)),
+      relativeL2: ratio(normOf(difference), normOf(before!)),
+    };
+  });
+}
+
+function changedInLastPlaces({ dims, data }: Tensor, largest: number): Tensor {
+  const random = new Random(0);
+  return { dims, data: data.map((value) => value + LAST_PLACES * largest * (2 * random.uniform() - 1)) };
 }
 
 const ratio = (part: number, whole: number) => (part === 0 ? 0 : part / whole);
@@ -219,4 +255,8 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 
 function largestOf(data: Float32Array): number {
   return data.reduce((most, value) => (Math.abs(value) <= most ? most : Math.abs(value)), 0);
+}
+
+function normOf(data: Float32Array): number {
+  return Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
 }
