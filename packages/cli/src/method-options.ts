@@ -30,7 +30,11 @@ const READ_BY: Readonly<Record<keyof MethodFlags, readonly string[]>> = {
   camLayer: ['grad-cam', 'guided-grad-cam'],
 };
 
-export function addMethodOptions(command: Command): Command {
+/** @param seedHelp what `--seed` is of, where that is more than the noise */
+export function addMethodOptions(
+  command: Command,
+  seedHelp = 'SmoothGrad and its kin: of the noise (0)',
+): Command {
   return command
     .option('--steps <n>', 'integrated gradients: pictures from baseline to picture (50)', positiveInteger)
     .option(
@@ -44,7 +48,7 @@ export function addMethodOptions(command: Command): Command {
       "SmoothGrad and its kin: deviation, as a part of the picture's range (0.15)",
       parseNoise,
     )
-    .option('--seed <n>', 'SmoothGrad and its kin: of the noise (0)', parseSeed)
+    .option('--seed <n>', seedHelp, parseSeed)
     .option('--window <h,w>', 'occlusion: what is covered (an eighth of the picture)', parseSize)
     .option('--stride <h,w>', 'occlusion: how far it moves (half the window)', parseSize)
     .option('--cam-layer <name>', 'Grad-CAM: the layer whose maps are weighted (last-conv)');
@@ -75,8 +79,14 @@ export function methodsNamed(
       },
     );
   }
+  const options = methodOptionsOf(flags, preprocessing);
+  return chosen.map((name) => methodNamed(name, options));
+}
+
+/** The flags as methods are made with them. */
+export function methodOptionsOf(flags: MethodFlags, preprocessing?: Preprocessing): MethodOptions {
   const { baseline, camLayer, ...rest } = flags;
-  const options: MethodOptions = {
+  return {
     ...rest,
     ...(camLayer === undefined ? {} : { layer: camLayer }),
     ...(baseline === undefined
@@ -86,7 +96,6 @@ export function methodsNamed(
             baseline === 'black' && preprocessing !== undefined ? black(preprocessing) : Number(baseline),
         }),
   };
-  return chosen.map((name) => methodNamed(name, options));
 }
 
 /** Those of the options that are flags of methods. */

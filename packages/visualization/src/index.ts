@@ -31,6 +31,7 @@ export {
 export type { CanvasState, StepValue } from './ascent/step-value.js';
 export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
 export type { Warp } from './ascent/warp.js';
+export { drawGrid, fitTile, type Grid, type GridCell, type GridRow } from './checks/draw-grid.js';
 export {
   checkInputShift,
   type InputShift,

@@ -146,7 +146,7 @@ export async function checkParameterRandomisation(
       parameters,
       form,
       orders: Object.fromEntries(steps[i]!),
-      verdict: verdictOf(steps[i]!.get('cascading') ?? []),
+      verdict: verdictOf(steps[i]!.get('cascading') ?? [], layers.length),
       notes,
     })),
   };
