@@ -81,13 +81,13 @@ export {
   mapSimilarity,
   type PlaneSimilarity,
 } from './similarity/map-similarity.js';
+export { type MeanInterval, meanInterval } from './similarity/mean-interval.js';
 export {
   type HogCorrelation,
   type HogOptions,
   hogDescriptor,
   hogSimilarity,
 } from './similarity/oriented-gradients.js';
-export { type MeanInterval, meanInterval } from './similarity/mean-interval.js';
 export type { Plane } from './similarity/plane.js';
 export { pearson, spearman } from './similarity/rank-correlation.js';
 export { structuralSimilarity } from './similarity/structural-similarity.js';

@@ -47,7 +47,11 @@ export function lineChart(lines: readonly Line[], chart: LineChartLabels): strin
       labelOffset: below - 6,
       ...(shortened === undefined
         ? {}
-        : { ticks: [...shortened.keys()], tickFormat: (step: number) => shortened[step] ?? '', tickRotate: -40 }),
+        : {
+            ticks: [...shortened.keys()],
+            tickFormat: (step: number) => shortened[step] ?? '',
+            tickRotate: -40,
+          }),
     },
     y: {
       label: valueLabel,
@@ -70,7 +74,11 @@ export function lineChart(lines: readonly Line[], chart: LineChartLabels): strin
 /** The last point of every line, with a place for its label: apart from each other by a line of text. */
 function endsOf(lines: readonly Line[], range: number) {
   const ends = lines
-    .map(({ label, values }) => ({ label, values: values.filter((value) => !Number.isNaN(value)), all: values }))
+    .map(({ label, values }) => ({
+      label,
+      values: values.filter((value) => !Number.isNaN(value)),
+      all: values,
+    }))
     .filter(({ values }) => values.length > 0)
     .map(({ label, values, all }) => ({ label, step: all.length - 1, at: values.at(-1)! }))
     .sort((a, b) => a.at - b.at);

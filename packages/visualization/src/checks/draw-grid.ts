@@ -92,7 +92,8 @@ function place(canvas: Picture, picture: Picture, left: number, top: number, til
 export function fitTile(picture: Picture, tileSize: number): Picture {
   const factor = Math.min(tileSize / picture.width, tileSize / picture.height);
   if (factor === 1) return picture;
-  const side = (length: number) => Math.max(1, Math.round(length * (factor >= 2 ? Math.floor(factor) : factor)));
+  const side = (length: number) =>
+    Math.max(1, Math.round(length * (factor >= 2 ? Math.floor(factor) : factor)));
   const size = { width: side(picture.width), height: side(picture.height) };
   return scalePicture(picture, size, factor >= 2 ? 'nearest' : 'bilinear');
 }

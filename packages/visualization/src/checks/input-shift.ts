@@ -163,7 +163,9 @@ export async function checkInputShift(
           ...control,
           ...(target === undefined ? {} : { target }),
         });
-        deviations[i]!.push(deviationOf(shiftName, explanation.map, originals[i]!.map, allowances[i]!.allowed));
+        deviations[i]!.push(
+          deviationOf(shiftName, explanation.map, originals[i]!.map, allowances[i]!.allowed),
+        );
         made(shiftName, name, explanation);
       }
     } finally {
@@ -254,7 +256,7 @@ function largestDifference(a: Float32Array, b: Float32Array): number {
 }
 
 function largestOf(data: Float32Array): number {
-  return data.reduce((most, value) => (Math.abs(value) <= most ? most : Math.abs(value)), 0);
+  return data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
 }
 
 function normOf(data: Float32Array): number {

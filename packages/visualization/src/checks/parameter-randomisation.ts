@@ -1,4 +1,4 @@
-import { type MapSimilarity, mapSimilarity, type MeanInterval, meanInterval } from '@unitscope/metrics';
+import { type MapSimilarity, type MeanInterval, mapSimilarity, meanInterval } from '@unitscope/metrics';
 import type { Model } from '@unitscope/model';
 import { sliceBatch, type Tensor, throwIfAborted, UnitscopeError, unknownName } from '@unitscope/tensor';
 import { type Explanation, explain } from '../methods/explain.js';
@@ -171,7 +171,10 @@ function statesOf(
   if (missing !== undefined) throw unknownName('layer with weights', missing, downwards);
   const stops = downwards.filter((name) => wanted?.includes(name) ?? true);
   if (stops.length === 0 || orders.length === 0)
-    throw new UnitscopeError('wrong-use', 'no layer or no order of forgetting is asked for; name at least one');
+    throw new UnitscopeError(
+      'wrong-use',
+      'no layer or no order of forgetting is asked for; name at least one',
+    );
   return orders.flatMap((order) =>
     stops.map((layer) => ({
       order,

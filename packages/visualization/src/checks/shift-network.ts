@@ -87,9 +87,13 @@ function firstLayers(graph: Graph, input: string): readonly Node[] {
   const behind = new Set<string>();
   const layers: Node[] = [];
   const refuse = (node: Node, why: string) =>
-    new UnitscopeError('unsupported', `no bias makes up for a shift of the input: ${nodeLabel(node)} ${why}`, {
-      subject: node.name,
-    });
+    new UnitscopeError(
+      'unsupported',
+      `no bias makes up for a shift of the input: ${nodeLabel(node)} ${why}`,
+      {
+        subject: node.name,
+      },
+    );
   for (const node of graph.nodes) {
     const carried = node.inputs.filter((name) => carrying.has(name));
     const mixed = node.inputs.some((name) => behind.has(name));
@@ -106,8 +110,11 @@ function firstLayers(graph: Graph, input: string): readonly Node[] {
     }
     const affine =
       AFFINE.includes(node.operator) ||
-      (PRODUCTS.includes(node.operator) && carried.length === 1 && (node.operator === 'Mul' || carried[0] === node.inputs[0]));
-    if (!affine || node.domain !== '') throw refuse(node, 'comes before the first layer with weights and is not affine');
+      (PRODUCTS.includes(node.operator) &&
+        carried.length === 1 &&
+        (node.operator === 'Mul' || carried[0] === node.inputs[0]));
+    if (!affine || node.domain !== '')
+      throw refuse(node, 'comes before the first layer with weights and is not affine');
     for (const output of node.outputs) carrying.add(output);
   }
   if (layers.length > 0) return layers;
