@@ -80,6 +80,7 @@ export {
   type MapSimilarity,
   mapSimilarity,
   type PlaneSimilarity,
+  similarityTo,
 } from './similarity/map-similarity.js';
 export { type MeanInterval, meanInterval } from './similarity/mean-interval.js';
 export {
@@ -89,7 +90,7 @@ export {
   hogSimilarity,
 } from './similarity/oriented-gradients.js';
 export type { Plane } from './similarity/plane.js';
-export { pearson, spearman } from './similarity/rank-correlation.js';
+export { pearson, spearman, spearmanWith } from './similarity/rank-correlation.js';
 export { structuralSimilarity } from './similarity/structural-similarity.js';
 export type { FromState, Stat } from './stat.js';
 export { decodeState, encodeState, StateReader, type StateValue } from './state.js';

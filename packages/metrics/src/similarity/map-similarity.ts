@@ -1,7 +1,7 @@
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
-import { hogSimilarity } from './oriented-gradients.js';
-import type { Plane } from './plane.js';
-import { spearman } from './rank-correlation.js';
+import { hogDescriptor } from './oriented-gradients.js';
+import { type Plane, requirePlane } from './plane.js';
+import { spearmanWith } from './rank-correlation.js';
 import { structuralSimilarity } from './structural-similarity.js';
 
 /** How alike two planes are, by the three measures of Adebayo et al. 2018; NaN where one is not defined. */
@@ -21,29 +21,41 @@ export interface MapSimilarity {
 }
 
 /**
- * How alike two maps of one picture are (Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim 2018, arXiv:1810.03292), each
- * [1, C, H, W], [C, H, W] or [H, W]: `signed` compares the sums over the channels, `absolute` the sums of the
- * magnitudes. A map without a channel of its own for every colour is compared as it is.
+ * How alike maps of one picture are to one of them (Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim 2018,
+ * arXiv:1810.03292), each [1, C, H, W], [C, H, W] or [H, W]: `signed` compares the sums over the channels, `absolute` the
+ * sums of the magnitudes.
  *
  * Throws `bad-input` for maps of more than one picture or of different heights and widths, NaN and infinity.
  */
-export function mapSimilarity(a: Tensor, b: Tensor): MapSimilarity {
-  return {
-    signed: planeSimilarity(
-      planeOf(a, (value) => value),
-      planeOf(b, (value) => value),
-    ),
-    absolute: planeSimilarity(planeOf(a, Math.abs), planeOf(b, Math.abs)),
+export function similarityTo(original: Tensor): (map: Tensor) => MapSimilarity {
+  const signed = planeSimilarityTo(planeOf(original, (value) => value));
+  // Magnitudes are their own magnitudes.
+  const alike = isMagnitude(original);
+  const absolute = alike ? signed : planeSimilarityTo(planeOf(original, Math.abs));
+  return (map) => {
+    const similarity = signed(planeOf(map, (value) => value));
+    if (alike && isMagnitude(map)) return { signed: similarity, absolute: similarity };
+    return { signed: similarity, absolute: absolute(planeOf(map, Math.abs)) };
   };
 }
 
-function planeSimilarity(a: Plane, b: Plane): PlaneSimilarity {
-  return {
-    structuralSimilarity: structuralSimilarity(a, b),
-    orientedGradients: hogSimilarity(a, b),
-    rankCorrelation: spearman(a.data, b.data),
-  };
+/** See `similarityTo`. */
+export function mapSimilarity(a: Tensor, b: Tensor): MapSimilarity {
+  return similarityTo(b)(a);
 }
+
+function planeSimilarityTo(original: Plane): (plane: Plane) => PlaneSimilarity {
+  requirePlane(original);
+  const correlation = spearmanWith(original.data);
+  const gradients = spearmanWith(hogDescriptor(original));
+  return (plane) => ({
+    structuralSimilarity: structuralSimilarity(plane, original),
+    orientedGradients: gradients(hogDescriptor(plane)),
+    rankCorrelation: correlation(plane.data),
+  });
+}
+
+const isMagnitude = ({ data }: Tensor) => data.every((value) => value >= 0);
 
 function planeOf({ dims, data }: Tensor, of: (value: number) => number): Plane {
   const [height = 0, width = 0] = dims.slice(-2);

@@ -15,16 +15,24 @@ import { UnitscopeError } from '@unitscope/tensor';
  * Throws `bad-input` for lists of different lengths and NaN.
  */
 export function spearman(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  requirePairs(a, b);
-  const [d, e] = [doubledDistances(a), doubledDistances(b)];
-  let [both, first, second] = [0, 0, 0];
-  for (let i = 0; i < d.length; i++) {
-    both += d[i]! * e[i]!;
-    first += d[i]! ** 2;
-    second += e[i]! ** 2;
-  }
-  if (first === second) return both / first;
-  return both / (Math.sqrt(first) * Math.sqrt(second));
+  return spearmanWith(b)(a);
+}
+
+/** `spearman` with one list that many are compared with, ranked once. */
+export function spearmanWith(b: ArrayLike<number>): (a: ArrayLike<number>) => number {
+  const e = doubledDistances(b);
+  return (a) => {
+    requirePairs(a, b);
+    const d = doubledDistances(a);
+    let [both, first, second] = [0, 0, 0];
+    for (let i = 0; i < d.length; i++) {
+      both += d[i]! * e[i]!;
+      first += d[i]! ** 2;
+      second += e[i]! ** 2;
+    }
+    if (first === second) return both / first;
+    return both / (Math.sqrt(first) * Math.sqrt(second));
+  };
 }
 
 /**

@@ -1,4 +1,4 @@
-import { type MapSimilarity, type MeanInterval, mapSimilarity, meanInterval } from '@unitscope/metrics';
+import { type MapSimilarity, type MeanInterval, meanInterval, similarityTo } from '@unitscope/metrics';
 import type { Model } from '@unitscope/model';
 import { sliceBatch, type Tensor, throwIfAborted, UnitscopeError, unknownName } from '@unitscope/tensor';
 import { type Explanation, explain } from '../methods/explain.js';
@@ -119,9 +119,11 @@ export async function checkParameterRandomisation(
   };
   onProgress?.({ done, total });
 
-  const originals: Explanation[] = [];
+  const originals: (Explanation & { readonly similarities: Similarities })[] = [];
   const trained = { order: undefined, layer: undefined };
-  await explainAll(model, (explanation) => originals.push(explanation), trained);
+  const keep = (explanation: Explanation) =>
+    originals.push({ ...explanation, similarities: eachPicture(explanation.map).map(similarityTo) });
+  await explainAll(model, keep, trained);
   const steps = methods.map(() => new Map<RandomisationOrder, RandomisationStep[]>());
   for (const { order, layer, forgotten } of states) {
     throwIfAborted(signal);
@@ -129,7 +131,7 @@ export async function checkParameterRandomisation(
     try {
       const receive = ({ map }: Explanation, i: number) => {
         const own = steps[i]!.get(order) ?? [];
-        own.push(stepOf(layer, forgotten.length, map, originals[i]!.map));
+        own.push(stepOf(layer, forgotten.length, map, originals[i]!.similarities));
         steps[i]!.set(order, own);
       };
       await explainAll(network, receive, { order, layer });
@@ -184,10 +186,15 @@ function statesOf(
   );
 }
 
-function stepOf(layer: string, forgotten: number, map: Tensor, original: Tensor): RandomisationStep {
-  const similarities = Array.from({ length: map.dims[0] ?? 0 }, (_, n) =>
-    mapSimilarity(sliceBatch(map, n, n + 1), sliceBatch(original, n, n + 1)),
-  );
+/** How alike a map is to the original's, of each picture. */
+type Similarities = readonly ((map: Tensor) => MapSimilarity)[];
+
+function eachPicture(map: Tensor): Tensor[] {
+  return Array.from({ length: map.dims[0] ?? 0 }, (_, n) => sliceBatch(map, n, n + 1));
+}
+
+function stepOf(layer: string, forgotten: number, map: Tensor, originals: Similarities): RandomisationStep {
+  const similarities = eachPicture(map).map((one, n) => originals[n]!(one));
   const means = (form: keyof MapSimilarity): MeanSimilarity => {
     const mean = (measure: keyof MeanSimilarity) =>
       meanInterval(similarities.map((similarity) => similarity[form][measure]));
