@@ -34,7 +34,7 @@ export function lineChart(lines: readonly Line[], chart: LineChartLabels): strin
     name.length > MOST_NAME_CHARACTERS ? `…${name.slice(1 - MOST_NAME_CHARACTERS)}` : name,
   );
   // Slanting by 40 degrees.
-  const below = 46 + (shortened === undefined ? 0 : 5 * Math.max(0, ...shortened.map((name) => name.length)));
+  const below = 46 + (shortened === undefined ? 0 : 4 * Math.max(0, ...shortened.map((name) => name.length)));
   return render(title, {
     height: PLOT_HEIGHT + 46 + below,
     marginLeft: 60,

@@ -14,6 +14,11 @@ import { shortNumber } from './figures.js';
 const FORMS = ['signed', 'absolute'] as const;
 const MEASURES = ['rankCorrelation', 'structuralSimilarity', 'orientedGradients'] as const;
 
+const NAMES: Readonly<Record<RandomisationOrder, string>> = {
+  cascading: 'Cascading randomisation',
+  independent: 'Independent randomisation',
+};
+
 const MEASURE_NAMES: Readonly<Record<(typeof MEASURES)[number], string>> = {
   rankCorrelation: 'rank correlation',
   structuralSimilarity: 'SSIM',
@@ -105,7 +110,7 @@ export function drawCharts({ results }: RandomisationReport, pictures: number): 
         }));
         const lowest = Math.min(0, ...lines.flatMap(({ values }) => values.filter((v) => !Number.isNaN(v))));
         const chart = lineChart(lines, {
-          title: `${order} randomisation: ${MEASURE_NAMES[measure]} of ${form} maps, mean of ${pictures}`,
+          title: `${NAMES[order]}: ${form} maps, mean of ${pictures === 1 ? 'one picture' : `${pictures} pictures`}`,
           valueLabel: MEASURE_NAMES[measure],
           stepLabel: order === 'cascading' ? 'drawn anew down to' : 'drawn anew',
           stepNames: ['trained', ...steps.map(({ layer }) => layer)],

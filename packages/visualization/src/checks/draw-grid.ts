@@ -29,7 +29,8 @@ const WHITE: Color = [255, 255, 255];
 const INK: Color = [24, 24, 24];
 const FAINT: Color = [110, 110, 110];
 const GAP = 6;
-const TITLE_SCALE = 2;
+/** Below this width in pixels the title is written small. */
+const WIDE = 800;
 const TITLE_LINES = 4;
 const HEADER_LINES = 5;
 const LABEL_LINES = 6;
@@ -37,10 +38,9 @@ const LABEL_LINES = 6;
 /** Pictures in rows and columns that have names: a method in each row, a network in each column. */
 export function drawGrid({ title, corner, columns, rows, tileSize = 112 }: Grid): Picture {
   const width = GAP + (columns.length + 1) * (tileSize + GAP);
-  const titleLines = title
-    .split('\n')
-    .flatMap((line) => wrapText(line, width - 2 * GAP, TITLE_SCALE, TITLE_LINES));
-  const titleHeight = titleLines.length * CELL_HEIGHT * TITLE_SCALE + 2 * GAP;
+  const scale = width < WIDE ? 1 : 2;
+  const titleLines = title.split('\n').flatMap((line) => wrapText(line, width - 2 * GAP, scale, TITLE_LINES));
+  const titleHeight = titleLines.length * CELL_HEIGHT * scale + 2 * GAP;
   const headers = columns.map((column) => fitText(column, tileSize, 1, HEADER_LINES).lines);
   const headerHeight = Math.max(
     corner === undefined ? 0 : tileSize,
@@ -53,7 +53,7 @@ export function drawGrid({ title, corner, columns, rows, tileSize = 112 }: Grid)
   const centred = (text: string, left: number) => left + Math.floor((tileSize - textWidth(text, 1)) / 2);
 
   for (const [i, line] of titleLines.entries()) {
-    drawText(canvas, line, GAP, GAP + i * CELL_HEIGHT * TITLE_SCALE, { scale: TITLE_SCALE, color: INK });
+    drawText(canvas, line, GAP, GAP + i * CELL_HEIGHT * scale, { scale, color: INK });
   }
   if (corner !== undefined) place(canvas, corner, GAP, titleHeight, tileSize);
   for (const [column, lines] of headers.entries()) {
