@@ -1,6 +1,3 @@
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { loadInputs, preprocessingPreset } from '@unitscope/data';
 import { spearman } from '@unitscope/metrics';
 import { Model } from '@unitscope/model';
 import { emptyGraph, evaluate, type Graph, GraphBuilder } from '@unitscope/onnx';
@@ -16,6 +13,7 @@ import {
   verdictOf,
   weightedLayers,
 } from '../src/index.js';
+import { Golden, goldensAreThere } from './support/goldens.js';
 
 const open: Model[] = [];
 async function load(...parameters: Parameters<typeof Model.load>): Promise<Model> {
@@ -224,24 +222,17 @@ describe('the verdict', () => {
   });
 });
 
-const data = fileURLToPath(new URL('../../../../shared/data/', import.meta.url));
-const trainedIsThere = existsSync(`${data}models/resnet20-cifar10.onnx`);
-if (!trainedIsThere) console.warn('SKIPPED: ../shared/data is not there, no trained network is checked');
-
-describe.skipIf(!trainedIsThere)('on a trained network', () => {
+describe.skipIf(!goldensAreThere())('on a trained network', () => {
   it('the gradient passes and guided backpropagation fails', { timeout: 120_000 }, async () => {
-    const model = await load(`${data}models/resnet20-cifar10.onnx`);
-    const classes = ['airplane', 'bird', 'cat', 'dog', 'horse', 'truck'];
-    const paths = classes.map((name) => `${data}images/cifar10/${name}/0003.jpg`).filter(existsSync);
-    expect(paths.length).toBeGreaterThan(3);
-    const inputs = await loadInputs(paths, preprocessingPreset('cifar10'), { height: 32, width: 32 });
+    const golden = new Golden('trained_resnet20_cifar');
+    const model = await load(golden.model);
+    const pictures = golden.manifest.images!.map((_, n) => golden.input(`img${n}.input`));
+    expect(pictures.length).toBe(6);
     const chosen = ['gradient', 'guided-backprop'].map((name) => methodNamed(name));
-    const report = await checkParameterRandomisation(
-      model,
-      concatBatch(inputs.map(({ tensor }) => tensor)),
-      chosen,
-      { orders: ['cascading'], layers: spreadLayers(weightedLayers(model.graph), 7) },
-    );
+    const report = await checkParameterRandomisation(model, concatBatch(pictures), chosen, {
+      orders: ['cascading'],
+      layers: spreadLayers(weightedLayers(model.graph), 7),
+    });
     const [gradient, guided] = report.results;
     expect(gradient!.verdict!.outcome).toBe('passes');
     expect(gradient!.verdict!.similarity.mean).toBeLessThan(0.2);

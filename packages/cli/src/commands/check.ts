@@ -11,7 +11,14 @@ import {
   readPreprocessing,
 } from '@unitscope/data';
 import type { Model } from '@unitscope/model';
-import { concatBatch, type Tensor, throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
+import {
+  concatBatch,
+  type Tensor,
+  throwIfAborted,
+  UnitscopeError,
+  unknownName,
+  writeFileAtomic,
+} from '@unitscope/tensor';
 import {
   checkInputShift,
   checkParameterRandomisation,
@@ -178,6 +185,7 @@ async function runCheck(
   const model = await loadModel(modelPath, options, streams);
   try {
     throwIfAborted(signal);
+    const layers = layersAsked(options.layers, model);
     const silent = quiet === true || json === true;
     const reading = createProgress(streams, 'reading', silent);
     const inputs = await loadBatch(model, paths, preprocessing, {
@@ -221,7 +229,7 @@ async function runCheck(
           ...common,
           seed,
           ...(options.order === 'both' ? {} : { orders: [options.order] }),
-          layers: layersAsked(options.layers, model),
+          layers,
           onMap: (map) => figures?.add(map),
           onProgress: ({ done, total = done }) => progress.update(done, total),
         },
@@ -267,10 +275,16 @@ function addNumbered(
     files.set(`${name}-${String(i + 1).padStart(2, '0')}.png`, picture);
 }
 
+/** Throws `not-found` for a layer that has no weights. */
 function layersAsked(choice: LayerChoice, { graph }: Model): readonly string[] {
-  if (typeof choice === 'object') return choice;
   const layers = weightedLayers(graph);
-  return choice === 'all' ? layers.map(({ name }) => name) : spreadLayers(layers, choice);
+  const names = layers.map(({ name }) => name);
+  if (typeof choice === 'object') {
+    const missing = choice.find((name) => !names.includes(name));
+    if (missing !== undefined) throw unknownName('layer with weights', missing, names);
+    return choice;
+  }
+  return choice === 'all' ? names : spreadLayers(layers, choice);
 }
 
 /** A number, or what a picture adds to a black one. */
@@ -324,6 +338,12 @@ function describe(
   ];
   const found = [...(shift?.verdicts ?? []), ...(randomisation?.results ?? [])];
   const notes = new Set(found.flatMap(({ notes }) => notes));
+  const open = randomisation?.results.filter(({ verdict }) => verdict?.outcome === 'undecided') ?? [];
+  if (open.length > 0) {
+    notes.add(
+      `${open.map(({ method }) => method).join(', ')}: the 95 % interval has the threshold 0.5 in it, or no map has values; give more pictures`,
+    );
+  }
   return [
     ...(quiet === true ? [] : [`preprocessing ${describePreprocessing(preprocessing)}\n`]),
     tables.join('\n'),
