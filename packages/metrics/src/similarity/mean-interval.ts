@@ -35,5 +35,7 @@ export function meanInterval(values: Iterable<number>): MeanInterval {
 }
 
 function quantile(degrees: number): number {
-  return QUANTILES[degrees - 1] ?? NORMAL + (NORMAL ** 3 + NORMAL) / (4 * degrees);
+  const z = NORMAL;
+  const corrections = (z ** 3 + z) / (4 * degrees) + (5 * z ** 5 + 16 * z ** 3 + 3 * z) / (96 * degrees ** 2);
+  return QUANTILES[degrees - 1] ?? z + corrections;
 }
