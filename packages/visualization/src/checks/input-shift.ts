@@ -1,6 +1,6 @@
 import { findScore } from '@unitscope/autodiff';
 import type { Model } from '@unitscope/model';
-import { Random, sizeOf, type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { Random, sizeOf, type Tensor, throwIfAborted, UnitscopeError, zeros } from '@unitscope/tensor';
 import { type Baseline, baselinePicture } from '../methods/baseline.js';
 import { type Explanation, explain } from '../methods/explain.js';
 import type { MethodParameters } from '../methods/method.js';
@@ -84,7 +84,7 @@ export interface InputShiftReport {
  *
  * A method is invariant if max |M2 - M1| <= allowed * max |M1| for every shift and picture. Sums of other numbers are
  * rounded otherwise, and a ReLU or a maximum that is undecided in the last place turns over, which in a deep network
- * changes a map by more than any rounding. How much is measured: the pictures are changed by two millionths of the
+ * changes a map by more than any rounding. How much is measured: pictures and baselines change by two millionths of the
  * largest value, and `allowed` is ten times what that does to the method's maps, at least the tolerance, at most 0.1.
  *
  * Throws `unsupported` as `compensateShift`, and where the scores of the two networks differ; else as `explain`.
@@ -126,10 +126,12 @@ export async function checkInputShift(
     largestOf(batch.data),
     ...shifts.map(({ shift }) => largestOf(baselinePicture(shift, batch).data)),
   );
-  const nudged = changedInLastPlaces(batch, largest);
+  const noise = lastPlaces([1, ...batch.dims.slice(1)], largest);
+  const nudged = sum(batch, noise);
   const allowances: { rounding: number; allowed: number }[] = [];
-  for (const [i, { method }] of cases.entries()) {
-    const { map } = await explain(model, method, nudged, {
+  for (const [i, { shifted }] of cases.entries()) {
+    // A baseline that is shifted along changes in its last places too: on a plain picture every maximum is undecided.
+    const { map } = await explain(model, shifted(noise), nudged, {
       ...subject,
       ...control,
       ...(target === undefined ? {} : { target }),
@@ -235,9 +237,12 @@ function differencesOf(changed: Tensor, original: Tensor) {
   });
 }
 
-function changedInLastPlaces({ dims, data }: Tensor, largest: number): Tensor {
+function lastPlaces(dims: readonly number[], largest: number): Tensor {
   const random = new Random(0);
-  return { dims, data: data.map((value) => value + LAST_PLACES * largest * (2 * random.uniform() - 1)) };
+  const noise = zeros(dims);
+  for (let i = 0; i < noise.data.length; i++)
+    noise.data[i] = LAST_PLACES * largest * (2 * random.uniform() - 1);
+  return noise;
 }
 
 const ratio = (part: number, whole: number) => (part === 0 ? 0 : part / whole);
