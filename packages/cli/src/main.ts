@@ -3,6 +3,7 @@ import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addAscendCommand } from './commands/ascend.js';
 import { addCheckCommand } from './commands/check.js';
+import { addCompileCommand } from './commands/compile.js';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -26,6 +27,7 @@ const COMMANDS = [
   addAscendCommand,
   addProjectCommand,
   addCheckCommand,
+  addCompileCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,

@@ -30,28 +30,31 @@ const READ_BY: Readonly<Record<keyof MethodFlags, readonly string[]>> = {
   camLayer: ['grad-cam', 'guided-grad-cam'],
 };
 
-/** @param seedHelp what `--seed` is of, where that is more than the noise */
-export function addMethodOptions(
-  command: Command,
-  seedHelp = 'SmoothGrad and its kin: of the noise (0)',
-): Command {
-  return command
-    .option('--steps <n>', 'integrated gradients: pictures from baseline to picture (50)', positiveInteger)
-    .option(
-      '--baseline <what>',
-      'integrated gradients, occlusion: black, or a number in the units of the input (0)',
-      parseBaseline,
-    )
-    .option('--samples <n>', 'SmoothGrad and its kin: noisy copies (25)', positiveInteger)
-    .option(
-      '--noise <part>',
-      "SmoothGrad and its kin: deviation, as a part of the picture's range (0.15)",
-      parseNoise,
-    )
-    .option('--seed <n>', seedHelp, parseSeed)
-    .option('--window <h,w>', 'occlusion: what is covered (an eighth of the picture)', parseSize)
-    .option('--stride <h,w>', 'occlusion: how far it moves (half the window)', parseSize)
-    .option('--cam-layer <name>', 'Grad-CAM: the layer whose maps are weighted (last-conv)');
+const OPTIONS: Readonly<Record<keyof MethodFlags, readonly [string, string, (text: string) => unknown]>> = {
+  steps: ['--steps <n>', 'integrated gradients: pictures from baseline to picture (50)', positiveInteger],
+  baseline: [
+    '--baseline <what>',
+    'integrated gradients, occlusion: black, or a number in the units of the input (0)',
+    parseBaseline,
+  ],
+  samples: ['--samples <n>', 'SmoothGrad and its kin: noisy copies (25)', positiveInteger],
+  noise: [
+    '--noise <part>',
+    "SmoothGrad and its kin: deviation, as a part of the picture's range (0.15)",
+    parseNoise,
+  ],
+  seed: ['--seed <n>', 'SmoothGrad and its kin: of the noise (0)', parseSeed],
+  window: ['--window <h,w>', 'occlusion: what is covered (an eighth of the picture)', parseSize],
+  stride: ['--stride <h,w>', 'occlusion: how far it moves (half the window)', parseSize],
+  camLayer: ['--cam-layer <name>', 'Grad-CAM: the layer whose maps are weighted (last-conv)', (text) => text],
+};
+
+/** @param without options that the command has no methods for */
+export function addMethodOptions(command: Command, without: readonly (keyof MethodFlags)[] = []): Command {
+  for (const [name, [flags, description, parse]] of Object.entries(OPTIONS)) {
+    if (!without.some((absent) => absent === name)) command.option(flags, description, parse);
+  }
+  return command;
 }
 
 /**
@@ -68,6 +71,20 @@ export function methodsNamed(
     names === 'all'
       ? methods.map(({ name }) => name)
       : [...new Set(names.split(',').map((name) => methodNamed(name.trim()).name))];
+  const options = methodOptionsFor(chosen, flags, preprocessing);
+  return chosen.map((name) => methodNamed(name, options));
+}
+
+/**
+ * The flags as what methods are made with.
+ *
+ * Throws `wrong-use` for a flag that none of the methods reads.
+ */
+export function methodOptionsFor(
+  chosen: readonly string[],
+  flags: MethodFlags,
+  preprocessing: Preprocessing | undefined,
+): Omit<MethodOptions, 'baseline'> & { readonly baseline?: number | readonly number[] } {
   for (const [flag, readers] of Object.entries(READ_BY)) {
     if (!(flag in flags) || readers.some((name) => chosen.includes(name))) continue;
     const option = `--${flag.replace('L', '-l')}`;
@@ -118,7 +135,8 @@ function parseNoise(text: string): number {
   return noise;
 }
 
-function parseSeed(text: string): number {
+/** A parser of seeds for commander. */
+export function parseSeed(text: string): number {
   const seed = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(seed) || seed < 0)
     throw new InvalidArgumentError('It must be a whole number of at least 0.');

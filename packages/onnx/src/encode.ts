@@ -4,6 +4,7 @@ import {
   type AttributeProto,
   AttributeProtoSchema,
   AttributeProto_AttributeType as AttributeType,
+  type GraphProto,
   GraphProtoSchema,
   type ModelProto,
   ModelProtoSchema,
@@ -46,6 +47,13 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): ModelPro
         (entry) => plainDomain(entry.domain) === domain && Number(entry.version) === version,
       ) ?? create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) }),
   );
+  model.graph = encodeGraph(graph, options);
+  return model;
+}
+
+/** The GraphProto of a graph, as `encodeModel`; also that of a subgraph, which has no operator sets of its own. */
+export function encodeGraph(graph: Graph, options: EncodeOptions = {}): GraphProto {
+  const origin = graph.rest === undefined ? undefined : ModelRest.modelOf(graph.rest);
   const proto =
     origin?.graph === undefined ? create(GraphProtoSchema) : copyMessage(GraphProtoSchema, origin.graph);
   if (proto.name !== graph.name) proto.name = graph.name;
@@ -56,8 +64,7 @@ export function encodeModel(graph: Graph, options: EncodeOptions = {}): ModelPro
   proto.input = encodeInputs(graph, origin, options.constantsOnly ?? false);
   proto.output = graph.outputs.map(encodeValueInfo);
   proto.valueInfo = [...graph.valueInfo.values()].map(encodeValueInfo);
-  model.graph = proto;
-  return model;
+  return proto;
 }
 
 /** The file's order: inputs that must be fed and inputs with a default are mixed there. */

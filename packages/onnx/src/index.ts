@@ -21,6 +21,7 @@ export {
   type ValueInfo,
 } from './graph.js';
 export { type GraphIndex, indexGraph, sortNodes } from './graph-index.js';
+export { metadataOf, withMetadata } from './metadata.js';
 export { type ReadOptions, readModel, readModelFile } from './read-model.js';
 export { centralDifference } from './reference/central-difference.js';
 export { type EvaluateOptions, evaluate } from './reference/evaluate.js';
@@ -35,6 +36,7 @@ export {
   type WindowGeometry,
 } from './shapes/geometry.js';
 export { type InferOptions, inferShapes, type Shapes } from './shapes/infer.js';
+export { subgraphAttribute } from './subgraph-attribute.js';
 export { upgradeOpset } from './upgrade/upgrade-opset.js';
 export {
   encodeForRuntime,

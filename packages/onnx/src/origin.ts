@@ -69,6 +69,12 @@ export class ModelRest {
     return new ModelRest(model, defaults, rest.#folder);
   }
 
+  /** The same, with these entries of metadata in the place of its own. */
+  static withMetadata(rest: ModelRest, metadataProps: ModelProto['metadataProps']): ModelRest {
+    const model = Object.assign(copyMessage(ModelProtoSchema, rest.#model), { metadataProps });
+    return new ModelRest(model, rest.#defaults, rest.#folder);
+  }
+
   static folderOf(rest: ModelRest): string | undefined {
     return rest.#folder;
   }

@@ -148,4 +148,19 @@ export {
   projectUnits,
   receptiveFieldOf,
 } from './projection/project-units.js';
+export { type Comparison, compareWithExplain } from './standalone/compare.js';
+export {
+  compileExplanation,
+  type Standalone,
+  type StandaloneOptions,
+} from './standalone/compile-explanation.js';
+export {
+  type ParameterName,
+  type StandaloneMethod,
+  type StandaloneParameters,
+  standaloneMethodNamed,
+  standaloneMethods,
+} from './standalone/methods.js';
+export { type NoiseSource, standaloneNoise } from './standalone/noise.js';
+export type { LayerObjective, StandaloneRecord } from './standalone/record.js';
 export { drawText, textWidth } from './text.js';

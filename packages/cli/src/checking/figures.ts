@@ -69,7 +69,7 @@ export class ShiftFigures {
   encode({ shifts, verdicts }: InputShiftReport): readonly Uint8Array[] {
     return figures(this.#shown, (sample, photo, label) =>
       drawGrid({
-        title: `${label}: maps of the same scores, the input shifted\nbelow each map: largest change / largest value`,
+        title: `${label}: the input shifted, the scores the same\nbelow each map: largest change / largest value`,
         corner: photo,
         columns: ['as it is', ...shifts.map(({ name }) => `shift: ${name}`)],
         rows: verdicts.map((verdict) => ({

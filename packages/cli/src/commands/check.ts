@@ -52,6 +52,7 @@ import {
   methodFlagsIn,
   methodOptionsOf,
   methodsNamed,
+  parseSeed,
 } from '../method-options.js';
 import {
   addLoweringOption,
@@ -131,8 +132,12 @@ export function addCheckCommand(program: Command, surroundings: Surroundings): v
       'imagenet',
     )
     .option('--out <dir>', 'write the record, charts and figures to a folder');
-  const seed = 'of the weights that are drawn, and of the noise of SmoothGrad and its kin (0)';
-  addLoweringOption(addRunOptions(addMethodOptions(command, seed))).action(
+  command.option(
+    '--seed <n>',
+    'of the weights that are drawn, and of the noise of SmoothGrad (0)',
+    parseSeed,
+  );
+  addLoweringOption(addRunOptions(addMethodOptions(command, ['seed']))).action(
     (model: string, inputs: string[], options: CheckCommandOptions) =>
       runCheck(model, inputs, options, surroundings),
   );

@@ -55,7 +55,12 @@ export async function explain(
     logits,
     ...(completeness === undefined ? {} : { completeness }),
     plan: passes.plan,
-    notes: [...passes.notes, ...notesOnRules(method, passes), ...notes, ...notesOnSilence(method, map)],
+    notes: [
+      ...passes.notes,
+      ...notesOnRules(method, passes.plan, passes.subject.unit !== undefined),
+      ...notes,
+      ...notesOnSilence(method, map),
+    ],
   };
 }
 
@@ -89,10 +94,14 @@ export async function profileExplanation(
 }
 
 /** A method whose rules the network gives nothing to do is the gradient under another name. */
-function notesOnRules({ name, composite, forwardOnly }: Method, { plan, subject }: Passes): string[] {
+export function notesOnRules(
+  { name, composite, forwardOnly }: Method,
+  plan: readonly PlannedRule[],
+  isUnit: boolean,
+): string[] {
   const own = new Set(composite.assignments.map(({ rule }) => rule.name));
   if (forwardOnly === true || own.size === 0 || plan.some(({ rule }) => own.has(rule))) return [];
-  const scaled = composite.start === 'activation' && subject.unit !== undefined;
+  const scaled = composite.start === 'activation' && isUnit;
   return [
     `${name}: the network has no ReLU, nor anything else the method treats in a way of its own, so the map is the gradient${scaled ? " times the unit's activation" : ''}`,
   ];
