@@ -96,12 +96,6 @@ export function methodOptionsFor(
       },
     );
   }
-  const options = methodOptionsOf(flags, preprocessing);
-  return chosen.map((name) => methodNamed(name, options));
-}
-
-/** The flags as methods are made with them. */
-export function methodOptionsOf(flags: MethodFlags, preprocessing?: Preprocessing): MethodOptions {
   const { baseline, camLayer, ...rest } = flags;
   return {
     ...rest,

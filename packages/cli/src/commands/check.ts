@@ -50,7 +50,7 @@ import {
   addMethodOptions,
   type MethodFlags,
   methodFlagsIn,
-  methodOptionsOf,
+  methodOptionsFor,
   methodsNamed,
   parseSeed,
 } from '../method-options.js';
@@ -183,7 +183,7 @@ async function runCheck(
   await requireOutputs(out === undefined ? [] : [join(out, RECORD_FILE)], sources);
   const preprocessing = await readPreprocessing(options.preprocess);
   const names = methodsNamed(options.methods, flags, preprocessing).map(({ name }) => name);
-  const methodOptions = { ...methodOptionsOf(flags, preprocessing), seed };
+  const methodOptions = { ...methodOptionsFor(names, flags, preprocessing), seed };
   const classNames = classes === undefined ? undefined : await readClassNames(classes);
   const target = options.target === undefined ? undefined : parseTarget(options.target, classNames);
 
