@@ -129,7 +129,8 @@ function parseNoise(text: string): number {
   return noise;
 }
 
-function parseSeed(text: string): number {
+/** A parser of seeds for commander. */
+export function parseSeed(text: string): number {
   const seed = Number(text);
   if (text.trim() === '' || !Number.isSafeInteger(seed) || seed < 0)
     throw new InvalidArgumentError('It must be a whole number of at least 0.');

@@ -40,7 +40,6 @@ export {
   type ScoresOf,
 } from './explanation-truth/perturbation-curve.js';
 export { pointingGame, strongestPixel } from './explanation-truth/pointing-game.js';
-export { spearman } from './explanation-truth/rank-correlation.js';
 export {
   CHANNEL_RULES,
   type ChannelRule,
@@ -83,5 +82,21 @@ export {
   type PartInterpretabilityOptions,
   type PartInterpretabilityResult,
 } from './part-interpretability/part-interpretability.js';
+export {
+  type MapSimilarity,
+  mapSimilarity,
+  type PlaneSimilarity,
+  similarityTo,
+} from './similarity/map-similarity.js';
+export { type MeanInterval, meanInterval } from './similarity/mean-interval.js';
+export {
+  type HogCorrelation,
+  type HogOptions,
+  hogDescriptor,
+  hogSimilarity,
+} from './similarity/oriented-gradients.js';
+export type { Plane } from './similarity/plane.js';
+export { pearson, spearman, spearmanWith } from './similarity/rank-correlation.js';
+export { structuralSimilarity } from './similarity/structural-similarity.js';
 export type { FromState, Stat } from './stat.js';
 export { decodeState, encodeState, StateReader, type StateValue } from './state.js';

@@ -75,7 +75,7 @@ interface ModelParts {
   readonly layers: readonly Layer[];
   readonly runner: Runner;
   readonly engine: EngineRecord;
-  readonly batchSize: number | undefined;
+  readonly options: ModelOptions;
 }
 
 /** A convolutional network that can be looked into and run. */
@@ -93,10 +93,12 @@ export class Model {
   readonly #shapes: Shapes;
   readonly #batchSize: number;
   readonly #pullbackBatchSize: number;
+  readonly #options: ModelOptions;
   #sha256: string | undefined;
 
   private constructor(parts: ModelParts) {
-    const { graph, path, shapes, layers, runner, engine, batchSize } = parts;
+    const { graph, path, shapes, layers, runner, engine, options } = parts;
+    const { batchSize } = options;
     this.graph = graph;
     this.path = path;
     this.input = { ...runner.input, dims: runner.dims };
@@ -108,6 +110,7 @@ export class Model {
     this.engine = engine;
     this.#runner = runner;
     this.#shapes = shapes;
+    this.#options = options;
     this.#batchSize = batchSize ?? DEFAULT_BATCH_SIZE;
     this.#pullbackBatchSize =
       batchSize ??
@@ -124,9 +127,9 @@ export class Model {
    * `native` asked for by name where it cannot be used.
    */
   static async load(source: string | Uint8Array | Graph, options: ModelOptions = {}): Promise<Model> {
-    const { threads, batchSize, engine = 'auto', lowering = 'auto' } = options;
+    const { threads, engine = 'auto', lowering = 'auto' } = options;
     requireCount('threads', threads, MAX_THREADS);
-    requireCount('batchSize', batchSize);
+    requireCount('batchSize', options.batchSize);
     const path = typeof source === 'string' ? source : undefined;
     const graph =
       typeof source === 'string'
@@ -151,12 +154,20 @@ export class Model {
         layers,
         runner,
         engine: recordOf(requested, shared, chosen),
-        batchSize,
+        options,
       });
     } catch (cause) {
       await shared.release();
       throw cause;
     }
+  }
+
+  /**
+   * Another network, such as this one with other weights, run as this one is: by the same engine, with the same lowering,
+   * threads, parts of batches and input dims. It is closed on its own. Throws as `load`.
+   */
+  loadVariant(graph: Graph): Promise<Model> {
+    return Model.load(graph, { ...this.#options, ...(this.input.dims && { inputDims: this.input.dims }) });
   }
 
   /** The most samples of one forward pass; a larger batch is run in parts. */

@@ -204,6 +204,23 @@ describe('Model.run', () => {
     await expect(sized.run(picture(1, 11))).rejects.toMatchObject({ code: 'bad-input' });
   });
 
+  it('runs a variant as it is run itself, and closes it apart', async () => {
+    const graph = tinyNetwork();
+    const model = await load(graph, { engine: 'onnxruntime-node', batchSize: 2, inputDims: ['N', 3, 8, 8] });
+    const weight = [...graph.initializers.values()].find(({ dims }) => dims.length === 4)!;
+    const doubled = { ...weight, data: Float32Array.from(weight.data, (value) => 2 * Number(value)) };
+    const changed = { ...graph, initializers: new Map(graph.initializers).set(weight.name, doubled) };
+    const variant = await model.loadVariant(changed);
+    expect(variant.engine).toEqual(model.engine);
+    expect([variant.batchSize, variant.input]).toEqual([2, model.input]);
+    const batch = picture(3);
+    const expected = evaluate(changed, { picture: batch }).get('fc:out')!;
+    expectClose((await variant.run(batch))['fc:out']!.data, Array.from(expected.data, Number));
+    await variant.close();
+    const before = evaluate(graph, { picture: batch }).get('fc:out')!;
+    expectClose((await model.run(batch))['fc:out']!.data, Array.from(before.data, Number));
+  });
+
   it('refuses what does not fit before it runs', async () => {
     const model = await load(tinyNetwork());
     const nan = picture(1);

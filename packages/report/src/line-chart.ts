@@ -3,34 +3,64 @@ import { type ChartLabels, render } from './charts.js';
 
 export interface Line {
   readonly label: string;
-  /** From left to right, one step apart, from 0. */
+  /** From left to right, one step apart, from 0. NaN leaves a gap. */
   readonly values: readonly number[];
 }
 
 export interface LineChartLabels extends ChartLabels {
   /** What the steps are. */
   readonly stepLabel: string;
+  /** What each step is called, written slanting; its number by default. */
+  readonly stepNames?: readonly string[];
+  /** What the values can be, where that is more than they are. */
+  readonly domain?: readonly [lowest: number, highest: number];
 }
 
 // In pixels.
 const PLOT_HEIGHT = 280;
 const LABEL_HEIGHT = 14;
+const MOST_NAME_CHARACTERS = 22;
 
 /** Values over steps, a line for each series with a legend where there are several, as one SVG document. */
-export function lineChart(lines: readonly Line[], { title, valueLabel, stepLabel }: LineChartLabels): string {
+export function lineChart(lines: readonly Line[], chart: LineChartLabels): string {
+  const { title, valueLabel, stepLabel, stepNames, domain } = chart;
   const labels = lines.map(({ label }) => label);
   const points = lines.flatMap(({ label, values }) => values.map((value, step) => ({ label, value, step })));
-  const values = points.map(({ value }) => value);
-  const [lowest, highest] = [Math.min(...values), Math.max(...values)];
+  const values = points.map(({ value }) => value).filter((value) => !Number.isNaN(value));
+  const [lowest, highest] = domain ?? [Math.min(...values), Math.max(...values)];
   const ends = endsOf(lines, highest - lowest);
   const longest = Math.max(0, ...labels.map((label) => label.length));
+  const shortened = stepNames?.map((name) =>
+    name.length > MOST_NAME_CHARACTERS ? `…${name.slice(1 - MOST_NAME_CHARACTERS)}` : name,
+  );
+  // Slanting by 40 degrees.
+  const below = 46 + (shortened === undefined ? 0 : 4 * Math.max(0, ...shortened.map((name) => name.length)));
   return render(title, {
-    height: PLOT_HEIGHT + 46 + 46,
+    height: PLOT_HEIGHT + 46 + below,
     marginLeft: 60,
     marginRight: lines.length > 1 ? Math.min(220, 24 + 7 * longest) : 24,
-    marginBottom: 46,
-    x: { label: stepLabel, labelArrow: 'none', labelAnchor: 'center', labelOffset: 40 },
-    y: { label: valueLabel, grid: true, labelArrow: 'none', labelAnchor: 'center', nice: true },
+    marginBottom: below,
+    x: {
+      label: stepLabel,
+      labelArrow: 'none',
+      labelAnchor: 'center',
+      labelOffset: below - 6,
+      ...(shortened === undefined
+        ? {}
+        : {
+            ticks: [...shortened.keys()],
+            tickFormat: (step: number) => shortened[step] ?? '',
+            tickRotate: -40,
+          }),
+    },
+    y: {
+      label: valueLabel,
+      grid: true,
+      labelArrow: 'none',
+      labelAnchor: 'center',
+      nice: true,
+      ...(domain === undefined ? {} : { domain }),
+    },
     color: { domain: labels, scheme: 'observable10' },
     marks: [
       Plot.lineY(points, { x: 'step', y: 'value', stroke: 'label', strokeWidth: 1.5 }),
@@ -44,8 +74,13 @@ export function lineChart(lines: readonly Line[], { title, valueLabel, stepLabel
 /** The last point of every line, with a place for its label: apart from each other by a line of text. */
 function endsOf(lines: readonly Line[], range: number) {
   const ends = lines
+    .map(({ label, values }) => ({
+      label,
+      values: values.filter((value) => !Number.isNaN(value)),
+      all: values,
+    }))
     .filter(({ values }) => values.length > 0)
-    .map(({ label, values }) => ({ label, step: values.length - 1, at: values.at(-1)! }))
+    .map(({ label, values, all }) => ({ label, step: all.length - 1, at: values.at(-1)! }))
     .sort((a, b) => a.at - b.at);
   const apart = (range * LABEL_HEIGHT) / PLOT_HEIGHT;
   for (const [i, end] of ends.entries()) {

@@ -84,4 +84,21 @@ describe('a line chart', () => {
     const alone = lineChart([lines[0]!], { title: 'Growth', valueLabel: 'height', stepLabel: 'day' });
     expect(elements(alone, 'text').map(({ text }) => text)).not.toContain('one');
   });
+
+  it('names its steps, shortens long names, and leaves a gap where there is no value', () => {
+    const broken = [{ label: 'one', values: [1, Number.NaN, 0.5, 0.25] }, lines[1]!];
+    const names = ['trained', 'fc', 'a-name-of-more-than-twenty-two-characters', 'conv1'];
+    const drawn = lineChart(broken, {
+      title: 'Similarity',
+      valueLabel: 'rank',
+      stepLabel: 'layer',
+      stepNames: names,
+      domain: [0, 1],
+    });
+    const texts = elements(drawn, 'text').map(({ text }) => text);
+    for (const label of ['trained', 'fc', 'conv1', `…${names[2]!.slice(-21)}`, 'one'])
+      expect(texts).toContain(label);
+    expect(texts).not.toContain(names[2]);
+    expect(drawn).not.toContain('NaN');
+  });
 });

@@ -31,6 +31,34 @@ export {
 export type { CanvasState, StepValue } from './ascent/step-value.js';
 export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
 export type { Warp } from './ascent/warp.js';
+export { drawGrid, fitTile, type Grid, type GridCell, type GridRow } from './checks/draw-grid.js';
+export {
+  checkInputShift,
+  type InputShift,
+  type InputShiftOptions,
+  type InputShiftReport,
+  type ShiftDeviation,
+  type ShiftedMap,
+  type ShiftVerdict,
+  standardShifts,
+} from './checks/input-shift.js';
+export type { CheckOptions } from './checks/options.js';
+export {
+  checkParameterRandomisation,
+  type MeanSimilarity,
+  RANDOMISATION_ORDERS,
+  type RandomisationOptions,
+  type RandomisationOrder,
+  type RandomisationReport,
+  type RandomisationResult,
+  type RandomisationStep,
+  type RandomisedMap,
+  spreadLayers,
+} from './checks/parameter-randomisation.js';
+export { type RandomisationVerdict, verdictOf } from './checks/randomisation-verdict.js';
+export { randomiseLayers, type WeightedLayer, weightedLayers } from './checks/randomise-layers.js';
+export { type ShiftCase, type ShiftCaseOptions, shiftCases } from './checks/shift-cases.js';
+export { compensateShift } from './checks/shift-network.js';
 export { COLOR_MAP_NAMES, type ColorMapName, colorMap } from './color-map.js';
 export {
   flattenChannels,

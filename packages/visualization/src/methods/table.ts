@@ -1,4 +1,4 @@
-import { unknownName } from '@unitscope/tensor';
+import { type Tensor, unknownName } from '@unitscope/tensor';
 import type { Baseline } from './baseline.js';
 import { gradCamMethod, guidedGradCamMethod } from './grad-cam.js';
 import { gradientMethod, inputTimesGradientMethod, saliencyMapMethod } from './gradient.js';
@@ -16,6 +16,8 @@ export interface MethodOptions {
   readonly samples?: number;
   readonly noise?: number;
   readonly seed?: number;
+  /** The noise itself instead, [samples, C, H, W] in the input's units. */
+  readonly given?: Tensor;
   /** Of integrated gradients and occlusion. */
   readonly baseline?: Baseline;
   /** Of occlusion. */
