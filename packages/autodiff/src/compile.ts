@@ -16,6 +16,7 @@ import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective } from './objective.js';
 import { labelOf, type PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
+import type { Rule } from './rule.js';
 
 export interface CompileOptions {
   readonly objective: Objective;
@@ -81,7 +82,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   }
   const forward = builder.build();
   const shapes = inferWithInputs(forward, options.inputDims);
-  const { maker } = indexGraph(forward);
+  const { maker, consumers } = indexGraph(forward);
   const active = activeValues(forward, shapes, wrt);
   const path = pathNodes(forward, active, objective.value, new Set(wrt));
   if (path.length === 0 && !wrt.includes(objective.value)) {
@@ -93,7 +94,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   const rules = chooseRules(
     composite,
     path,
-    { constant: (value) => shapes.constant(value), maker },
+    { constant: (value) => shapes.constant(value), maker, consumers },
     gradientRule,
   );
   requireFloat32(shapes, [...wrt, objective.value]);
@@ -104,7 +105,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
       subject: objective.value,
     });
   }
-  const start = objective.kind === 'unit' ? (composite.start ?? 'one') : 'one';
+  const start = objective.kind === 'seed' ? 'one' : (composite.start?.[objective.kind] ?? 'one');
   const seed = emitObjective(builder, objective, dims, start);
   const arrived = new Map<string, string[]>([[objective.value, [seed.signal]]]);
   const total = (value: string): string | undefined => {
@@ -174,7 +175,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
       rule: rules.get(node)!.name,
     })),
     placement,
-    notes: notesOn(composite, path),
+    notes: [...notesOnSilence(composite, path), ...notesOnRules(composite, rules)],
   };
 }
 
@@ -267,7 +268,7 @@ function forbid(composite: Composite, path: readonly Node[]): void {
   }
 }
 
-function notesOn(composite: Composite, path: readonly Node[]): string[] {
+function notesOnSilence(composite: Composite, path: readonly Node[]): string[] {
   const silent = new Set(composite.silentOn ?? []);
   const found = [
     ...new Set(path.map((node) => node.operator).filter((operator) => silent.has(operator))),
@@ -277,4 +278,13 @@ function notesOn(composite: Composite, path: readonly Node[]): string[] {
     : [
         `${composite.name} is defined for ReLU; ${found.join(', ')} keep${found.length === 1 ? 's' : ''} the derivative`,
       ];
+}
+
+/** What the rules say of themselves, once each, with the operators they were used at. */
+function notesOnRules({ name }: Composite, rules: ReadonlyMap<Node, Rule>): string[] {
+  const operators = new Map<string, Set<string>>();
+  for (const [{ operator }, { note }] of rules) {
+    if (note !== undefined) operators.set(note, (operators.get(note) ?? new Set()).add(operator));
+  }
+  return [...operators].map(([note, names]) => `${name}: ${[...names].sort().join(', ')} ${note}`);
 }

@@ -19,6 +19,7 @@ export {
   type UnitOfLayer,
 } from './methods/explain.js';
 export { gradient, inputTimesGradient, saliencyMap } from './methods/gradient.js';
+export { lrp, lrpEpsilon } from './methods/lrp.js';
 export { deconvnet, deconvolution, guidedBackprop } from './methods/rectifying.js';
 export { methodNamed, methods } from './methods/table.js';
 export { type MontageOptions, montage, type Tile } from './montage.js';

@@ -1,6 +1,7 @@
 import { unknownName } from '@unitscope/tensor';
 import type { Method } from './explain.js';
 import { gradientMethod, inputTimesGradientMethod, saliencyMapMethod } from './gradient.js';
+import { lrpEpsilonMethod, lrpMethod } from './lrp.js';
 import { deconvnetMethod, deconvolutionMethod, guidedBackpropMethod } from './rectifying.js';
 
 /** Every method, in the order a montage shows them. */
@@ -11,6 +12,8 @@ export const methods: readonly Method[] = [
   guidedBackpropMethod,
   deconvnetMethod,
   deconvolutionMethod,
+  lrpMethod,
+  lrpEpsilonMethod,
 ];
 
 /** The method of that name; throws `wrong-use` with a guess at what was meant. */
