@@ -19,17 +19,14 @@ type LinearOperator = 'Conv' | 'Gemm' | 'MatMul';
 
 /**
  * The z-plus rule: relevance goes where contributions are positive, in proportion. With z_ij = a_i w_ij,
- * R_i = sum_j z_ij^+ / (sum_i z_ij^+ + b_j^+ + eps) R_j, where z_ij^+ = a_i^+ w_ij^+ + a_i^- w_ij^-: the alpha-beta
- * rule of Bach et al. 2015 with alpha = 1, beta = 0, and for inputs that are nowhere negative the z+ rule of Montavon
- * et al. 2017. Relevance stays positive where it starts positive.
+ * R_i = sum_j z_ij^+ / (sum_i z_ij^+ + eps) R_j, where z_ij^+ = a_i^+ w_ij^+ + a_i^- w_ij^-: the z+ rule of Montavon et
+ * al. 2017, for inputs of either sign as in the alpha-beta rule of Bach et al. 2015 with alpha = 1, beta = 0. As in the
+ * former the bias has no share, so that a layer hands on all that it gets, in its sign; but for an output that nothing
+ * but its bias made positive, as happens in depthwise convolutions, whose relevance ends there.
  */
 export function zPlusRule(operator: LinearOperator, epsilon: number): Rule {
   const part = { positive: (w: number) => Math.max(w, 0), negative: (w: number) => Math.min(w, 0) };
-  return reweighted(
-    operator,
-    { suffix: 'lrp-z-plus', ...part, bias: part.positive, isPositive: true },
-    epsilon,
-  );
+  return reweighted(operator, { suffix: 'lrp-z-plus', ...part, bias: () => 0, isPositive: true }, epsilon);
 }
 
 /**

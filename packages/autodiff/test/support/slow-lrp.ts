@@ -81,7 +81,7 @@ function share(rule: SlowRule, terms: readonly number[], bias: number): readonly
       return terms.map(() => 1);
     case 'z-plus': {
       const positive = terms.map((term) => Math.max(0, term));
-      const z = total(positive) + Math.max(0, bias) + rule.epsilon;
+      const z = total(positive) + rule.epsilon;
       return positive.map((term) => term / z);
     }
     case 'epsilon':
