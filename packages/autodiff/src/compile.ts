@@ -105,7 +105,8 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
       subject: objective.value,
     });
   }
-  const start = objective.kind === 'seed' ? 'one' : (composite.start?.[objective.kind] ?? 'one');
+  const { kind } = objective;
+  const start = (kind === 'class' || kind === 'unit' ? composite.start?.[kind] : undefined) ?? 'one';
   const seed = emitObjective(builder, objective, dims, start);
   const arrived = new Map<string, string[]>([[objective.value, [seed.signal]]]);
   const total = (value: string): string | undefined => {
