@@ -13,6 +13,7 @@ import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
 import { benchRuntime, benchRuntimeMemory } from './runtime.js';
 import { benchSweeps } from './sweep.js';
+import { benchVisualize } from './visualize.js';
 
 const list = (text: string) => text.split(',').filter((item) => item !== '');
 const numbers = (text: string) => list(text).map(Number);
@@ -42,6 +43,31 @@ program
     const result = await benchExplain(options, (line) => console.log(line));
     if (options.json !== undefined)
       await writeFileAtomic(options.json, `${JSON.stringify(result, null, 2)}\n`);
+  });
+
+program
+  .command('visualize')
+  .description('methods of many passes in input gradients at the best batch size, beside torch and Captum')
+  .option('--nets <names>', Object.keys(networks).join(', '), list, [
+    'squeezenet1_1',
+    'resnet18',
+    'mobilenet_v2',
+  ])
+  .option('--batches <sizes>', 'among which the best is sought', numbers, [1, 2, 4, 8, 16])
+  .option('--way <name>', 'engine/lowering', 'native/blocked')
+  .option('--methods <names>', 'those of the table', list, [
+    'integrated-gradients',
+    'smoothgrad',
+    'grad-cam',
+    'occlusion',
+  ])
+  .option('--rounds <n>', 'rounds that count', Number, 7)
+  .option('--threads <n>', 'threads', Number, availableParallelism())
+  .option('--no-peers', 'leave torch and Captum out')
+  .option('--json <file>', 'write the result as JSON')
+  .action(async (options) => {
+    const result = await benchVisualize(options, (line) => console.log(line));
+    await writeResult(result, options.json, undefined, {});
   });
 
 program
@@ -114,9 +140,8 @@ program
   .option('--batch <n>', 'pictures', Number, 16)
   .option('--explanations <n>', 'explanations in a round', Number, 1)
   .option('--rounds <n>', 'rounds', Number, 7)
-  .action(async ({ batch, explanations, rounds, ...options }) =>
-    console.log(JSON.stringify(await benchEventLoop(options, batch, explanations, rounds))),
-  );
+  .option('--release', 'give the memory of each explanation back before the next', false)
+  .action(async (options) => console.log(JSON.stringify(await benchEventLoop(options))));
 
 program
   .command('runtime')

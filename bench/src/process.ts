@@ -1,7 +1,7 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type EngineRecord, Model } from '@unitscope/model';
-import { Random } from '@unitscope/tensor';
+import { Random, releaseData } from '@unitscope/tensor';
 import { gradient, guidedBackprop } from '@unitscope/visualization';
 import { networks } from './networks/index.js';
 
@@ -58,18 +58,32 @@ export interface EventLoopResult {
   readonly net: string;
   readonly engine: EngineRecord;
   readonly batch: number;
+  readonly explanations: number;
+  readonly release: boolean;
   /** The longest gap between two turns of the event loop in ms: during the runs, and of an idle process beside it. */
   readonly longest: readonly number[];
   readonly idle: readonly number[];
 }
 
+export interface EventLoopOptions extends ProcessBenchOptions {
+  /** Pictures of one explanation. */
+  readonly batch: number;
+  /** Explanations in a round. */
+  readonly explanations: number;
+  readonly rounds: number;
+  /** Give the memory of every explanation back before the next, so that the collector has nothing to do. */
+  readonly release: boolean;
+}
+
 /** How long the main thread is kept from other work while a batch is explained some times. */
-export async function benchEventLoop(
-  { net, engine }: ProcessBenchOptions,
-  batch: number,
-  explanations: number,
-  rounds: number,
-): Promise<EventLoopResult> {
+export async function benchEventLoop({
+  net,
+  engine,
+  batch,
+  explanations,
+  rounds,
+  release,
+}: EventLoopOptions): Promise<EventLoopResult> {
   const model = await Model.load(networks[net]!.build(), { engine });
   const input = new Random(2).normalTensor([batch, 3, 224, 224]);
   await gradient(model, input);
@@ -78,13 +92,18 @@ export async function benchEventLoop(
   for (let round = 0; round < rounds; round++) {
     longest.push(
       await longestGap(async () => {
-        for (let i = 0; i < explanations; i++) await gradient(model, input);
+        for (let i = 0; i < explanations; i++) {
+          const { map, logits } = await gradient(model, input);
+          if (!release) continue;
+          releaseData(map.data);
+          if (logits !== undefined) releaseData(logits.data);
+        }
       }),
     );
     idle.push(await longestGap(() => sleep(500)));
   }
   await model.close();
-  return { bench: 'event-loop', net, engine: model.engine, batch, longest, idle };
+  return { bench: 'event-loop', net, engine: model.engine, batch, explanations, release, longest, idle };
 }
 
 async function longestGap(action: () => Promise<unknown>): Promise<number> {

@@ -3,6 +3,8 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <new>
+#include <string>
 #include <utility>
 
 #include "napi/arguments.hpp"
@@ -241,6 +243,22 @@ void abort_run(const Napi::CallbackInfo& info) {
   if (task != nullptr) task->cancel();
 }
 
+Napi::Value lend_memory(const Napi::CallbackInfo& info) {
+  const Napi::Object from = arguments_of(info);
+  const auto bytes = static_cast<std::size_t>(read_integer(from.Get("bytes"), "bytes", 0, kMaxSafeInteger));
+  try {
+    return lend(info.Env(), session_in(from)->runtime().pool().take(bytes), bytes);
+  } catch (const std::bad_alloc&) {
+    throw make_error(info.Env(), US_OUT_OF_MEMORY, "there is no memory for " + std::to_string(bytes) + " bytes");
+  }
+}
+
+void give_back(const Napi::CallbackInfo& info) {
+  const Napi::Value memory = arguments_of(info).Get("memory");
+  if (!memory.IsArrayBuffer()) throw make_error(info.Env(), US_INVALID_ARGUMENT, "memory must be an ArrayBuffer");
+  memory.As<Napi::ArrayBuffer>().Detach();
+}
+
 Napi::Value end_profile(const Napi::CallbackInfo& info) {
   const std::shared_ptr<ort::LoadedSession> session = session_in(arguments_of(info));
   return TaskHost::of(info.Env()).submit(ort::WorkQueue::runs(), std::make_shared<ProfileTask>(info.Env(), session));
@@ -261,6 +279,8 @@ void add_runtime(Napi::Env env, Napi::Object exports) {
   exports.Set("loadSession", Napi::Function::New(env, load_session, "loadSession"));
   exports.Set("startRun", Napi::Function::New(env, start_run, "startRun"));
   exports.Set("abortRun", Napi::Function::New(env, abort_run, "abortRun"));
+  exports.Set("lendMemory", Napi::Function::New(env, lend_memory, "lendMemory"));
+  exports.Set("giveBack", Napi::Function::New(env, give_back, "giveBack"));
   exports.Set("endProfile", Napi::Function::New(env, end_profile, "endProfile"));
   exports.Set("releaseSession", Napi::Function::New(env, release_session, "releaseSession"));
 }

@@ -9,6 +9,8 @@ namespace us::node {
 ///   loadSession({ runtime, model, files: [{ path, data }], profile }) -> Promise<{ session, inputs, outputs }>
 ///   startRun({ session, feeds: [{ input, dims, data }], outputs }) -> { run, results: Promise<[{ dims, data }]> }
 ///   abortRun({ run })
+///   lendMemory({ session, bytes }) -> ArrayBuffer, its contents undefined
+///   giveBack({ memory })
 ///   endProfile({ session }) -> Promise<string>
 ///   releaseSession({ session }) -> Promise<undefined>
 /// Promises are rejected by errors with ONNX Runtime's code as their `status`.

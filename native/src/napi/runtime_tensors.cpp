@@ -43,20 +43,10 @@ napi_typedarray_type array_of(ort::ElementType type) {
   return napi_uint8_array;
 }
 
-void give_back(napi_env /*env*/, void* /*data*/, void* owner) { delete static_cast<ort::Buffer*>(owner); }
+void return_to_pool(napi_env /*env*/, void* /*data*/, void* owner) { delete static_cast<ort::Buffer*>(owner); }
 
 Napi::Value to_tensor(Napi::Env env, ort::Result& result) {
-  napi_value memory = nullptr;
-  if (result.bytes == 0) {
-    memory = Napi::ArrayBuffer::New(env, 0);
-  } else {
-    auto buffer = std::make_unique<ort::Buffer>(std::move(result.buffer));
-    if (napi_create_external_arraybuffer(env, buffer->data(), result.bytes, give_back, buffer.get(), &memory) !=
-        napi_ok) {
-      throw Napi::Error::New(env, "there is no memory for an array over a result");
-    }
-    static_cast<void>(buffer.release());
-  }
+  const Napi::Value memory = lend(env, std::move(result.buffer), result.bytes);
   const ort::ResultShape& shape = result.shape;
   napi_value data = nullptr;
   const std::size_t count = result.bytes / ort::size_of(shape.type);
@@ -74,6 +64,17 @@ Napi::Value to_tensor(Napi::Env env, ort::Result& result) {
 }
 
 }  // namespace
+
+Napi::Value lend(Napi::Env env, ort::Buffer buffer, std::size_t bytes) {
+  if (bytes == 0) return Napi::ArrayBuffer::New(env, 0);
+  auto owned = std::make_unique<ort::Buffer>(std::move(buffer));
+  napi_value memory = nullptr;
+  if (napi_create_external_arraybuffer(env, owned->data(), bytes, return_to_pool, owned.get(), &memory) != napi_ok) {
+    throw Napi::Error::New(env, "there is no memory for an array over a result");
+  }
+  static_cast<void>(owned.release());
+  return {env, memory};
+}
 
 std::int64_t read_integer(const Napi::Value& value, const char* name, std::int64_t low, std::int64_t high) {
   const double number = value.IsNumber() ? value.As<Napi::Number>().DoubleValue() : std::nan("");

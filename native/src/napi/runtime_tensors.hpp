@@ -21,7 +21,10 @@ Feeds read_feeds(const Napi::Value& from, const ort::LoadedSession& session);
 /// The indices of outputs.
 std::vector<std::size_t> read_outputs(const Napi::Value& from, const ort::LoadedSession& session);
 
-/// [{ dims, data }], each over the result's own memory, which goes back to its pool when it is collected.
+/// An ArrayBuffer over memory of a pool, which goes back to it when the array is detached or collected.
+Napi::Value lend(Napi::Env env, ort::Buffer buffer, std::size_t bytes);
+
+/// [{ dims, data }], each over the result's own memory, which goes back to its pool as `lend` says.
 Napi::Value to_tensors(Napi::Env env, std::vector<ort::Result>& results);
 
 /// A whole number, read from a property.

@@ -13,7 +13,7 @@ import { canonize, inferWithInputs } from './canonize.js';
 import { type Composite, chooseRules } from './composite.js';
 import { createContext } from './context.js';
 import { type Lowering, lower } from './lowering.js';
-import { emitObjective, type Objective } from './objective.js';
+import { emitObjective, type Objective, type ObjectiveInput, objectiveValues } from './objective.js';
 import { labelOf, type PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
 import type { Rule } from './rule.js';
@@ -42,8 +42,10 @@ export interface PlannedRule {
 /** A forward and backward pass as one graph, and the names under which its inputs and outputs go. */
 export interface CompiledPullback {
   readonly graph: Graph;
-  /** The run-time input of the objective: `target` (int64 [N]) or `seed`. */
+  /** The run-time input of the objective: `target` (int64 [N]), or the first of `seeds`. */
   readonly targetInput: string;
+  /** The run-time inputs that are signals, by the value they start from; none where the input is a `target`. */
+  readonly seeds: ReadonlyMap<string, ObjectiveInput>;
   /** The signal that arrives at each value of `wrt`, by that value's name. */
   readonly signals: ReadonlyMap<string, string>;
   /** S of each sample, [N]; absent for a seed objective. */
@@ -70,24 +72,33 @@ export interface CompiledPullback {
 export function compile(graph: Graph, options: CompileOptions): CompiledPullback {
   const { composite, wrt } = options;
   const extra = options.outputs ?? [];
-  const wanted = [...wrt, options.objective.value, ...extra];
+  const explained = objectiveValues(options.objective);
+  const wanted = [...new Set([...wrt, ...explained, ...extra])];
   requireValues(graph, wanted);
-  const needed = cutGraph(graph, { outputs: [...new Set([options.objective.value, ...extra, ...wrt])] });
+  const needed = cutGraph(graph, { outputs: wanted });
   const canonical = canonize(needed, new Set(wanted));
   const builder = new GraphBuilder(canonical);
   let objective = options.objective;
   if (options.softmax === true) {
+    if (objective.kind === 'linear') {
+      throw new UnitscopeError(
+        'wrong-use',
+        'the softmax is for one value; a linear objective takes values as they are',
+      );
+    }
     const value = builder.node('Softmax', [objective.value], { axis: 1 }, { name: 'objective/Softmax' });
     objective = { ...objective, value };
   }
+  const sources = objectiveValues(objective);
+  const [subject] = sources;
   const forward = builder.build();
   const shapes = inferWithInputs(forward, options.inputDims);
   const { maker, consumers } = indexGraph(forward);
   const active = activeValues(forward, shapes, wrt);
-  const path = pathNodes(forward, active, objective.value, new Set(wrt));
-  if (path.length === 0 && !wrt.includes(objective.value)) {
-    throw new UnitscopeError('unsupported', `${objective.value} does not depend on ${wrt.join(', ')}`, {
-      subject: objective.value,
+  const path = pathNodes(forward, active, sources, new Set(wrt));
+  if (path.length === 0 && !sources.some((value) => wrt.includes(value))) {
+    throw new UnitscopeError('unsupported', `${sources.join(', ')} does not depend on ${wrt.join(', ')}`, {
+      subject,
     });
   }
   forbid(composite, path);
@@ -97,18 +108,17 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
     { constant: (value) => shapes.constant(value), maker, consumers },
     gradientRule,
   );
-  requireFloat32(shapes, [...wrt, objective.value]);
+  requireFloat32(shapes, [...wrt, ...sources]);
 
-  const dims = shapes.dims(objective.value);
-  if (dims === undefined) {
-    throw new UnitscopeError('unsupported', `the dims of ${objective.value} cannot be inferred`, {
-      subject: objective.value,
-    });
-  }
+  const dimsOf = (value: string): readonly Dim[] => {
+    const dims = shapes.dims(value);
+    if (dims !== undefined) return dims;
+    throw new UnitscopeError('unsupported', `the dims of ${value} cannot be inferred`, { subject: value });
+  };
   const { kind } = objective;
   const start = (kind === 'class' || kind === 'unit' ? composite.start?.[kind] : undefined) ?? 'one';
-  const seed = emitObjective(builder, objective, dims, start);
-  const arrived = new Map<string, string[]>([[objective.value, [seed.signal]]]);
+  const seed = emitObjective(builder, objective, dimsOf, start);
+  const arrived = new Map([...seed.signals].map(([value, signal]) => [value, [signal]]));
   const total = (value: string): string | undefined => {
     const parts = arrived.get(value);
     if (parts === undefined) return undefined;
@@ -138,7 +148,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   for (const value of wrt) {
     const signal = total(value);
     if (signal === undefined) {
-      throw new UnitscopeError('unsupported', `no signal from ${objective.value} reaches ${value}`, {
+      throw new UnitscopeError('unsupported', `no signal from ${sources.join(', ')} reaches ${value}`, {
         subject: value,
       });
     }
@@ -152,7 +162,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   ) => {
     if (name !== undefined) builder.output({ name, type, dims: outputDims });
   };
-  const batch = dims.slice(0, 1);
+  const batch = dimsOf(subject).slice(0, 1);
   for (const [value, signal] of signals) give(signal, shapes.dims(value), 'float32');
   give(seed.score, batch, 'float32');
   give(seed.index, batch, 'int64');
@@ -166,6 +176,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   return {
     graph: lowered,
     targetInput: seed.input.name,
+    seeds: seed.seeds,
     signals: new Map(wrt.map((value, i) => [value, signalNames[i]!])),
     score: seed.score,
     index: seed.index,
@@ -234,14 +245,14 @@ function isFloat(shapes: Shapes, value: string): boolean {
   return type === 'float32' || type === 'float64' || type === 'float16' || type === 'bfloat16';
 }
 
-/** The nodes between `wrt` and the objective, in the order of the forward pass. */
+/** The nodes between `wrt` and the objective's values, in the order of the forward pass. */
 function pathNodes(
   graph: Graph,
   active: ReadonlySet<string>,
-  objective: string,
+  objective: readonly string[],
   wrt: ReadonlySet<string>,
 ): readonly Node[] {
-  const reached = new Set([objective]);
+  const reached = new Set(objective);
   const path: Node[] = [];
   for (const node of [...graph.nodes].reverse()) {
     if (!node.outputs.some((output) => reached.has(output) && active.has(output))) continue;
@@ -251,7 +262,8 @@ function pathNodes(
     for (const source of sources) reached.add(source);
     path.push(node);
   }
-  return wrt.has(objective) && wrt.size === 1 ? [] : path.reverse();
+  const [first, ...others] = objective;
+  return first !== undefined && others.length === 0 && wrt.has(first) && wrt.size === 1 ? [] : path.reverse();
 }
 
 function forbid(composite: Composite, path: readonly Node[]): void {

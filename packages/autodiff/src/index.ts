@@ -14,12 +14,13 @@ export {
   lrpZPlus,
 } from './composites/lrp.js';
 export { deconvnet, deconvolution, guidedBackprop } from './composites/rectifying.js';
+export { redirectedRelu } from './composites/redirected-relu.js';
 export { foldScales } from './fold-scale.js';
 export { type FusedGraph, type Fusions, fuseSignals } from './fuse.js';
 export { lowerGraph } from './lower.js';
 export { type LoweredGraph, type Lowering, lower } from './lowering.js';
 export { type LoweringContext, type NativeOperator, UNITSCOPE_DOMAIN } from './native-operator.js';
-export type { Objective, StartingSignal, UnitPosition } from './objective.js';
+export type { Objective, ObjectiveInput, StartingSignal, UnitPosition } from './objective.js';
 export type { Layout, PlacedNode } from './placement.js';
 export { differentiableOperators, nativeOperators, nativeShapeRules } from './registry.js';
 export type { Rule, RuleContext } from './rule.js';

@@ -10,11 +10,14 @@ import { UnitscopeError } from '@unitscope/tensor';
  *   `given`: `target` is the flat index into [C, H, W]; `max`: `target` is the channel, S its strongest activation
  *   (the first where several are equal); `mean`: `target` is the channel, S its mean over the positions.
  * - `seed`: the signal at `value` itself is given at run time, as the input `seed` of the dims of `value`.
+ * - `linear`: S = sum over `values` of <a_v, v>, the coefficients a_v given at run time, one input of the dims of each
+ *   value. A weighted sum of logits, units, channels and directions of several layers is one, at one pass.
  */
 export type Objective =
   | { readonly kind: 'class'; readonly value: string }
   | { readonly kind: 'unit'; readonly value: string; readonly position: UnitPosition }
-  | { readonly kind: 'seed'; readonly value: string };
+  | { readonly kind: 'seed'; readonly value: string }
+  | { readonly kind: 'linear'; readonly values: readonly string[] };
 
 export type UnitPosition = 'given' | 'max' | 'mean';
 
@@ -24,29 +27,62 @@ export type UnitPosition = 'given' | 'max' | 'mean';
  */
 export type StartingSignal = 'one' | 'activation';
 
+/** A run-time input of an objective. */
+export interface ObjectiveInput {
+  readonly name: string;
+  readonly dims: readonly Dim[];
+}
+
 export interface EmittedObjective {
-  /** The starting signal, of the dims of the objective's value. */
-  readonly signal: string;
-  /** Run-time inputs the objective added: `target` or `seed`. */
-  readonly input: { readonly name: string; readonly dims: readonly Dim[] };
+  /** The starting signals, each of the dims of the objective's value it starts from. */
+  readonly signals: ReadonlyMap<string, string>;
+  /** The run-time input `target`, or the seed of the first value. */
+  readonly input: ObjectiveInput;
+  /** Signals that are given at run time, by the value they start from. */
+  readonly seeds: ReadonlyMap<string, ObjectiveInput>;
   /** The scalar S of each sample, [N]; the seed objective has none. */
   readonly score?: string;
   /** The element of the value, flat without the batch axis, that was explained, [N]; only where it is one element. */
   readonly index?: string;
 }
 
-/** Writes the nodes that turn the run-time target into the starting signal. */
+/** The values an objective is read from, each once. Throws `wrong-use` for a sum of nothing. */
+export function objectiveValues(objective: Objective): readonly [string, ...string[]] {
+  if (objective.kind !== 'linear') return [objective.value];
+  const [first, ...others] = new Set(objective.values);
+  if (first !== undefined) return [first, ...others];
+  throw new UnitscopeError('wrong-use', 'a linear objective needs at least one value');
+}
+
+/**
+ * Writes the nodes that turn the run-time inputs into the starting signals.
+ *
+ * @param dimsOf the dims of a value of the objective
+ */
 export function emitObjective(
   builder: GraphBuilder,
   objective: Objective,
-  dims: readonly Dim[],
+  dimsOf: (value: string) => readonly Dim[],
   start: StartingSignal,
 ): EmittedObjective {
-  const { value } = objective;
-  if (objective.kind === 'seed') {
-    const name = builder.input({ name: builder.freshName('seed'), type: 'float32', dims });
-    return { signal: name, input: { name, dims } };
+  const [value, ...others] = objectiveValues(objective);
+  const dims = dimsOf(value);
+  if (objective.kind === 'seed' || objective.kind === 'linear') {
+    const seed = (of: string): ObjectiveInput => {
+      const given = dimsOf(of);
+      return {
+        name: builder.input({ name: builder.freshName('seed'), type: 'float32', dims: given }),
+        dims: given,
+      };
+    };
+    const input = seed(value);
+    const seeds = new Map([[value, input], ...others.map((other) => [other, seed(other)] as const)]);
+    const signals = new Map([...seeds].map(([of, { name }]) => [of, name]));
+    if (objective.kind === 'seed') return { signals, input, seeds };
+    return { signals, input, seeds, score: emitProducts(builder, seeds) };
   }
+  const seeds: EmittedObjective['seeds'] = new Map();
+  const signalsOf = (signal: string) => new Map([[value, signal]]);
   const [batch = 1, ...sample] = dims;
   const sizes = sample.map((size) => {
     if (typeof size === 'number') return size;
@@ -87,7 +123,7 @@ export function emitObjective(
     ]);
     const rows = emit('Reshape', [spread, builder.ints([-1, elements])]);
     const weighted = start === 'activation' ? emit('Mul', [rows, flat]) : rows;
-    return { signal: shaped(weighted), input, score: scoreOf(rows) };
+    return { signals: signalsOf(shaped(weighted)), input, seeds, score: scoreOf(rows) };
   }
 
   let index = target;
@@ -117,5 +153,16 @@ export function emitObjective(
   }
   const rows = oneHot(index, elements);
   const weighted = start === 'activation' ? emit('Mul', [rows, flat]) : rows;
-  return { signal: shaped(weighted), input, score: scoreOf(rows), index };
+  return { signals: signalsOf(shaped(weighted)), input, seeds, score: scoreOf(rows), index };
+}
+
+/** S of each sample, [N]: the values times their coefficients, summed. */
+function emitProducts(builder: GraphBuilder, seeds: EmittedObjective['seeds']): string {
+  const emit = (operator: string, inputs: readonly string[], attributes = {}) =>
+    builder.node(operator, inputs, attributes, { name: `objective/${operator}` });
+  const parts = [...seeds].map(([value, { name }]) => {
+    const rows = emit('Reshape', [emit('Mul', [name, value]), builder.ints([0, -1])]);
+    return emit('ReduceSum', [rows, builder.ints([1])], { keepdims: 0 });
+  });
+  return parts.length === 1 ? parts[0]! : emit('Sum', parts);
 }

@@ -14,9 +14,9 @@ export function addSplitOption(command: Command): Command {
   );
 }
 
-/** The data set of the command line. */
-export function openData({ data, split }: DataOptions): Promise<DataSet> {
-  return openDataSet(data, split === undefined ? {} : { split });
+/** The data set of the command line; `unlabelled` where any folder of pictures will do. */
+export function openData({ data, split }: DataOptions, { unlabelled = false } = {}): Promise<DataSet> {
+  return openDataSet(data, { unlabelled, ...(split === undefined ? {} : { split }) });
 }
 
 /** What results and states say of a data set; the same on every machine. */

@@ -1,12 +1,14 @@
 import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
+import { addAscendCommand } from './commands/ascend.js';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
 import { addMergeCommand } from './commands/merge.js';
+import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
 import type { Streams } from './streams.js';
@@ -20,6 +22,8 @@ const INTERRUPTED = 130;
 const COMMANDS = [
   addLayersCommand,
   addExplainCommand,
+  addAscendCommand,
+  addProjectCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,

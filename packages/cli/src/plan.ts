@@ -30,7 +30,7 @@ export async function planMethods(
     );
   }
   const plans: Plan[] = [];
-  for (const method of methods) {
+  for (const method of methods.filter(({ forwardOnly }) => forwardOnly !== true)) {
     const profile = batch && (await profileExplanation(model, method, batch, options));
     const nodes = profile?.nodes ?? (await pullbackOf(model, method, options)).nodes;
     plans.push({ method: method.name, samples: profile?.samples, nodes });

@@ -43,15 +43,22 @@ export function explanationRecord(
             })),
           }),
     })),
-    explanations: explanations.map(({ method, map, notes }, i) => ({
+    explanations: explanations.map(({ method, parameters, completeness, map, notes }) => ({
       method,
+      parameters,
+      ...(completeness === undefined ? {} : { completeness }),
       dims: map.dims,
       ...rangeOf(map),
       notes,
-      ...(plans[i] === undefined ? {} : { plan: { samples: plans[i].samples, nodes: plans[i].nodes } }),
+      ...planOf(plans, method),
     })),
     files: { png: options.png, raw: options.raw },
   };
+}
+
+function planOf(plans: readonly Plan[], method: string) {
+  const plan = plans.find((candidate) => candidate.method === method);
+  return plan === undefined ? {} : { plan: { samples: plan.samples, nodes: plan.nodes } };
 }
 
 /** What is known before anything is explained: how each method would run. */

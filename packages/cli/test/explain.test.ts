@@ -123,8 +123,12 @@ describe('explain, as a record', () => {
       methods.map(({ name }) => name),
     );
     for (const explanation of record.explanations) {
-      expect(Object.keys(explanation)).toEqual(['method', 'dims', 'min', 'max', 'notes', 'plan']);
-      expect(explanation.dims).toEqual([3, explanation.method === 'saliency-map' ? 1 : 3, 8, 8]);
+      const complete = explanation.method === 'integrated-gradients' ? ['completeness'] : [];
+      const plan = explanation.method === 'occlusion' ? [] : ['plan'];
+      const fields = ['method', 'parameters', ...complete, 'dims', 'min', 'max', 'notes', ...plan];
+      expect(Object.keys(explanation)).toEqual(fields);
+      const grey = ['saliency-map', 'grad-cam', 'occlusion'].includes(explanation.method);
+      expect(explanation.dims).toEqual([3, grey ? 1 : 3, 8, 8]);
       expect(explanation.max).toBeGreaterThan(explanation.min);
     }
     expect(record.files).toEqual({});

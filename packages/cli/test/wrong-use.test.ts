@@ -39,7 +39,7 @@ describe('wrong use', () => {
     [[...explain, '--raw', folder.at('x.txt')], /x\.txt: name the file \.npy or \.npz/],
     [
       [...explain, '--raw', folder.at('x.npy'), '--method', 'all'],
-      /holds one map, \d methods .* name it \.npz/,
+      /holds one map, \d+ methods .* name it \.npz/,
     ],
     [[...explain, '--style', 'map'], /--style is about the picture; name it by --png/],
     [[...explain, picture, '--style', 'map', '--png', png], /shows one sample and one method/],

@@ -74,7 +74,7 @@ export interface Example {
 
 /** Pictures with annotations, read as they are asked for. */
 export interface DataSet {
-  /** Which reader it came through: `index-masks`, `coco`, `cub`, `broden`, `landmarks`. */
+  /** Which reader it came through: `index-masks`, `coco`, `cub`, `broden`, `landmarks`, `pictures`. */
   readonly format: string;
   readonly path: string;
   /** Where the layout has splits and one was asked for. */

@@ -35,7 +35,7 @@ export {
   type PictureRecord,
   streamPictures,
 } from './load.js';
-export { normalisePicture, restorePicture } from './normalise.js';
+export { black, normalisePicture, restorePicture } from './normalise.js';
 export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
 export { DATA_SET_LAYOUTS, type OpenOptions, openDataSet } from './open-data-set.js';
 export { generateScene, type SceneOptions } from './part-world/generate.js';
@@ -59,6 +59,7 @@ export {
 export { type PartLandmark, type SceneTruth, truthOf } from './part-world/truth.js';
 export { type PartWorldOptions, type WrittenPartWorld, writePartWorld } from './part-world/write.js';
 export { type Box, cropPicture, type RgbPicture, type Size } from './picture.js';
+export { readPictureFolder } from './picture-folder.js';
 export {
   describePreprocessing,
   type PerChannel,

@@ -40,6 +40,11 @@ export function rowNormaliser(
   };
 }
 
+/** What black becomes, a value for each channel in the network's order. */
+export function black({ mean, std }: Preprocessing): readonly [number, number, number] {
+  return [-mean[0] / std[0], -mean[1] / std[1], -mean[2] / std[2]];
+}
+
 type Levels = readonly [Float32Array, Float32Array, Float32Array];
 
 /** What the 256 grey levels become; a preprocessing serves many pictures. */

@@ -7,6 +7,7 @@ import { CUB_SPLITS, readCub } from './cub.js';
 import type { DataSet } from './data-set.js';
 import { readIndexMasks } from './index-masks.js';
 import { readLandmarks } from './landmarks.js';
+import { readPictureFolder } from './picture-folder.js';
 
 /** One line on how the layouts are told apart. */
 export const DATA_SET_LAYOUTS =
@@ -19,6 +20,11 @@ const LANDMARK_FILE = /^landmarks\.(csv|json)$/i;
 export interface OpenOptions {
   /** The pictures of one split, where the layout has them: `train`, `test` (CUB-200-2011), `val` (Broden). */
   readonly split?: string;
+  /**
+   * Whether a folder of none of the layouts is one of pictures without annotations (`readPictureFolder`): for what needs no
+   * labels. Not by default.
+   */
+  readonly unlabelled?: boolean;
 }
 
 /**
@@ -30,7 +36,10 @@ export interface OpenOptions {
  * Throws `not-found`, `bad-file` for another layout, `wrong-use` for a split of a layout without splits, and the errors
  * of the reader.
  */
-export async function openDataSet(path: string, { split }: OpenOptions = {}): Promise<DataSet> {
+export async function openDataSet(
+  path: string,
+  { split, unlabelled = false }: OpenOptions = {},
+): Promise<DataSet> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new UnitscopeError('not-found', `cannot read data set ${path}: ${reasonOf(cause)}`, {
       subject: path,
@@ -60,7 +69,10 @@ export async function openDataSet(path: string, { split }: OpenOptions = {}): Pr
   }
   const [file] = files;
   if (file !== undefined) return (LANDMARK_FILE.test(file) ? readLandmarks : readCoco)(join(path, file));
-  throw new UnitscopeError('bad-file', `${path} is no data set of a known layout; give ${DATA_SET_LAYOUTS}`, {
+  const pictures = unlabelled && found.isDirectory() ? await readPictureFolder(path) : undefined;
+  if (pictures !== undefined) return pictures;
+  const layouts = unlabelled ? `${DATA_SET_LAYOUTS}, or a folder of pictures` : DATA_SET_LAYOUTS;
+  throw new UnitscopeError('bad-file', `${path} is no data set of a known layout; give ${layouts}`, {
     subject: path,
   });
 }

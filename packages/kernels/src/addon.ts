@@ -97,6 +97,13 @@ export interface AddonRuntime {
     readonly outputs: readonly number[];
   }) => { readonly run: RuntimeHandle<'run'>; readonly results: Promise<readonly AddonTensor[]> };
   readonly abortRun: (request: { readonly run: RuntimeHandle<'run'> }) => void;
+  /** Memory of the runtime's pool, whatever is in it. */
+  readonly lendMemory: (request: {
+    readonly session: RuntimeHandle<'session'>;
+    readonly bytes: number;
+  }) => ArrayBuffer;
+  /** Detaches memory that `lendMemory` or a run gave; it can be lent again. */
+  readonly giveBack: (request: { readonly memory: ArrayBuffer }) => void;
   readonly endProfile: (request: { readonly session: RuntimeHandle<'session'> }) => Promise<string>;
   readonly releaseSession: (request: { readonly session: RuntimeHandle<'session'> }) => Promise<void>;
 }
@@ -106,6 +113,8 @@ const RUNTIME_NAMES = [
   'loadSession',
   'startRun',
   'abortRun',
+  'lendMemory',
+  'giveBack',
   'endProfile',
   'releaseSession',
 ] as const satisfies (keyof AddonRuntime)[];

@@ -1,7 +1,8 @@
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { Tensor, TensorData } from '@unitscope/tensor';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import { releaseData, type Tensor, type TensorData } from '@unitscope/tensor';
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { type OnnxRuntime, openRuntime, RUNTIME_VERSION } from '../src/runtime/index.js';
@@ -202,5 +203,28 @@ describe.skipIf(!hasLibrary)('ONNX Runtime through the binding', () => {
     // 2.4 GB of results were given.
     expect(process.memoryUsage.rss() - before).toBeLessThan(600e6);
     await session.release();
+  });
+
+  it('uses the memory of a result again as soon as it is released', async () => {
+    const session = await runtime.load(elementwise('Neg', ['x']));
+    const size = 123_456;
+    const x = { dims: [1, size], data: new Float32Array(size).fill(1) };
+    await session.run({ x });
+    const { y } = await session.run({ x });
+    y!.data.fill(42);
+    releaseData(y!.data);
+    expect(y!.data.length).toBe(0);
+    // It goes back on a later turn of the event loop.
+    await nextTurn();
+    await nextTurn();
+    const again = new Float32Array(session.lendMemory(4 * size));
+    expect(again).toEqual(new Float32Array(size).fill(42));
+    releaseData(again);
+    expect(session.lendMemory(0).byteLength).toBe(0);
+    expect(() => session.lendMemory(2 ** 52)).toThrow(
+      expect.objectContaining({ code: 'backend', message: expect.stringContaining('memory') }),
+    );
+    await session.release();
+    expect(() => session.lendMemory(4)).toThrow(expect.objectContaining({ code: 'backend' }));
   });
 });

@@ -1,6 +1,13 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Dim, ValueInfo } from '@unitscope/onnx';
-import { indexOfNonFinite, sizeOf, type Tensor, type TensorData, UnitscopeError } from '@unitscope/tensor';
+import {
+  indexOfNonFinite,
+  releaseData,
+  sizeOf,
+  type Tensor,
+  type TensorData,
+  UnitscopeError,
+} from '@unitscope/tensor';
 import type { RunOptions, Session, Tensors } from './engine.js';
 
 export interface Progress {
@@ -81,11 +88,16 @@ function filled(tensor: Tensor<TensorData>, count: number): Tensor<TensorData> {
   return joined;
 }
 
-function emptyLike(tensor: Tensor<TensorData>, count: number): Tensor<TensorData> {
+/** As many samples as are asked for, of the type and dims of the tensor's, in memory from `allocate`. */
+function emptyLike(
+  tensor: Tensor<TensorData>,
+  count: number,
+  allocate = (bytes: number) => new ArrayBuffer(bytes),
+): Tensor<TensorData> {
   const dims = [count, ...tensor.dims.slice(1)];
   const bytes = sizeOf(dims) * tensor.data.BYTES_PER_ELEMENT;
   const create = tensor.data.constructor as new (buffer: ArrayBuffer) => TensorData;
-  return { dims, data: new create(new ArrayBuffer(bytes)) };
+  return { dims, data: new create(allocate(bytes)) };
 }
 
 function copyInto(target: TensorData, source: TensorData, offset: number): void {
@@ -136,6 +148,7 @@ export async function runInChunks(
   }
 
   const joined: Record<string, Tensor<TensorData>> = {};
+  const allocate = session.lendMemory?.bind(session);
   const place = (results: Tensors, start: number, end: number) => {
     const count = chunking.fixed ? chunking.size : end - start;
     for (const [name, part] of Object.entries(results)) {
@@ -146,11 +159,12 @@ export async function runInChunks(
           { subject: name },
         );
       }
-      const target = joined[name] ?? emptyLike(part, total);
+      const target = joined[name] ?? emptyLike(part, total, allocate);
       joined[name] = target;
       const wanted = samples(part, 0, end - start);
       copyInto(target.data, wanted.data, start * sizeOf(part.dims.slice(1)));
     }
+    if (allocate !== undefined) for (const { data } of Object.values(results)) releaseData(data);
     onProgress?.({ done: end, total });
   };
   let pending: { start: number; end: number; results: Promise<Tensors> } | undefined;

@@ -43,11 +43,16 @@ export interface Session {
   readonly bytes: number;
   /**
    * One run. The caller's arrays are neither changed nor taken away; the results belong to the caller, who may not be
-   * able to transfer them to another thread. Rejects with
+   * able to transfer them to another thread but can give their memory back by `releaseData`. Rejects with
    * `bad-input`, `backend` or, at once when the signal fires, `aborted`; the session can be used afterwards. The feeds
    * must stay as they are until then.
    */
   run(feeds: Tensors, options?: RunOptions): Promise<Record<string, Tensor<TensorData>>>;
+  /**
+   * Memory for results that are put together from those of several runs, its contents undefined. Only of sessions whose
+   * results lie in such memory as well: they are given back by `releaseData` once they have been put together.
+   */
+  lendMemory?(bytes: number): ArrayBuffer;
   release(): Promise<void>;
 }
 

@@ -19,6 +19,7 @@ export {
 export { onnxRuntimeLibrary } from './native/library.js';
 export type { PlanNode } from './plan.js';
 export {
+  type Coefficients,
   Pullback,
   type PullbackObjective,
   type PullbackOptions,
@@ -27,4 +28,4 @@ export {
   type PullbackRunOptions,
 } from './pullback.js';
 export type { ReceptiveField } from './receptive-field.js';
-export type { OneTarget, PullbackTarget, UnitPlace } from './targets.js';
+export { type OneTarget, type PullbackTarget, resolveTargets, type UnitPlace } from './targets.js';

@@ -12,7 +12,7 @@ import {
   writeModel,
 } from '@unitscope/onnx';
 import { sizeOf, type Tensor, type TensorData, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
-import { checkBatch, float32Of, type Progress } from './batches.js';
+import { checkBatch, chunkingFor, float32Of, type Progress } from './batches.js';
 import type { Engine } from './engine.js';
 import { findLayer, type Layer, layersOf } from './layers.js';
 import { blockOf, chooseLowering, type LoweringName, nameOfLowering } from './lowering.js';
@@ -157,6 +157,11 @@ export class Model {
       await shared.release();
       throw cause;
     }
+  }
+
+  /** The most samples of one forward pass; a larger batch is run in parts. */
+  get batchSize(): number {
+    return chunkingFor(this.#runner.dims, this.#batchSize).size;
   }
 
   /** SHA-256 of the file, in hexadecimal; of what would be written, for a graph that comes from none. */

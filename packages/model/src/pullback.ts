@@ -4,6 +4,7 @@ import {
   compile,
   findScore,
   type Objective,
+  type ObjectiveInput,
   type PlannedRule,
   type UnitPosition,
 } from '@unitscope/autodiff';
@@ -24,11 +25,17 @@ import { type PullbackTarget, resolveTargets } from './targets.js';
  * - `unit`: a unit of a layer at a `given` position, at the place where it is strongest (`max`, the default), or its
  *   mean over the map.
  * - `seed`: any signal at a layer's value.
+ * - `linear`: a sum over layers of activations times coefficients, which each run gives: logits, units, channels and
+ *   directions of several layers, weighted, in one pass.
  */
 export type PullbackObjective =
   | { readonly kind: 'class'; readonly score?: 'logit' | 'probability'; readonly output?: string }
   | { readonly kind: 'unit'; readonly layer: string; readonly position?: UnitPosition }
-  | { readonly kind: 'seed'; readonly layer: string };
+  | { readonly kind: 'seed'; readonly layer: string }
+  | { readonly kind: 'linear'; readonly layers: readonly string[] };
+
+/** The signals at layers, each of the dims of its value, by the names the objective gives the layers. */
+export type Coefficients = ReadonlyMap<string, Tensor>;
 
 export interface PullbackOptions {
   /** The method; the gradient by default. */
@@ -100,6 +107,8 @@ export class Pullback {
   readonly #composite: Composite;
   readonly #wrt: string;
   readonly #outputs: ReadonlyMap<string, string>;
+  /** The layers of a linear objective, and their values. */
+  readonly #terms: ReadonlyMap<string, string>;
   readonly #key: string;
   #ready: ({ readonly key: string } & PreparedPullback) | undefined;
 
@@ -118,6 +127,8 @@ export class Pullback {
     const { input } = runner;
     const { wrt } = options;
     this.#wrt = wrt === undefined || wrt === input.name ? input.name : findLayer(layers, wrt).value;
+    const terms = objective.kind === 'linear' ? objective.layers : [];
+    this.#terms = new Map(terms.map((name) => [name, findLayer(layers, name).value]));
     this.#outputs = new Map((options.outputs ?? []).map((name) => [name, findLayer(layers, name).value]));
     this.#key = JSON.stringify([
       this.#objective,
@@ -137,6 +148,11 @@ export class Pullback {
     return this.#composite.name;
   }
 
+  /** The most samples of one run; a larger batch is run in parts. */
+  get batchSize(): number {
+    return chunkingFor(this.#source.runner.dims, this.#source.batchSize).size;
+  }
+
   /**
    * The two passes as one graph. Throws `wrong-use` where the network takes pictures of any size and none has been
    * run yet.
@@ -154,15 +170,15 @@ export class Pullback {
    *
    * @param batch of the dims of the network's input; must stay as it is until the result is there
    * @param target what to explain in every sample, or a list with one for each: a class or channel by its number,
-   *   `top1` for the class of the highest score, a channel with a position; for a seed, the signal itself. Classes
-   *   default to `top1`.
+   *   `top1` for the class of the highest score, a channel with a position; for a seed, the signal itself; for a linear
+   *   objective, the coefficients of every layer. Classes default to `top1`.
    *
    * Throws `bad-input` for a batch that does not fit, `not-found` for a class or unit that does not exist, `wrong-use`
    * for a target the objective cannot have, `aborted`.
    */
   async run(
     batch: Tensor,
-    target?: PullbackTarget | Tensor,
+    target?: PullbackTarget | Tensor | Coefficients,
     options: PullbackRunOptions = {},
   ): Promise<PullbackResult> {
     const { runner } = this.#source;
@@ -173,7 +189,7 @@ export class Pullback {
     const results = await runner.run(
       key,
       { graph: compiled.graph, pullback: { compiled, dims } },
-      { [runner.input.name]: batch, [compiled.targetInput]: this.#feed(target, dims, count) },
+      { [runner.input.name]: batch, ...this.#feeds(compiled, target, dims, count) },
       { ...options, batchSize: this.#source.batchSize },
     );
     const { score, index } = compiled;
@@ -199,16 +215,15 @@ export class Pullback {
    */
   async profile(
     batch: Tensor,
-    target?: PullbackTarget | Tensor,
+    target?: PullbackTarget | Tensor | Coefficients,
     { signal }: PullbackRunOptions = {},
   ): Promise<PullbackProfile | undefined> {
     const { runner, batchSize } = this.#source;
     runner.requireOpen();
     await checkBatch(batch, runner.input, runner.dims);
     const { compiled, dims } = this.#prepare([runner.dims[0]!, ...batch.dims.slice(1)]);
-    const seed = this.#feed(target, dims, batch.dims[0]!);
     const feeds = firstChunk(
-      { [runner.input.name]: batch, [compiled.targetInput]: seed },
+      { [runner.input.name]: batch, ...this.#feeds(compiled, target, dims, batch.dims[0]!) },
       chunkingFor(runner.dims, batchSize),
     );
     const text = await runner.profile(compiled.graph, feeds, PROFILED_RUNS, signal);
@@ -239,40 +254,59 @@ export class Pullback {
       lowering: runner.lowering,
       inputDims: inputs,
     });
-    return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), this.#objective.value) };
+    return { compiled, dims: dimsOf(inferShapes(graph, { inputs }), explainedValue(this.#objective)) };
   }
 
-  #feed(
-    target: PullbackTarget | Tensor | undefined,
+  /** The run-time inputs of the objective. */
+  #feeds(
+    { targetInput, seeds }: CompiledPullback,
+    target: PullbackTarget | Tensor | Coefficients | undefined,
     dims: readonly Dim[],
     count: number,
-  ): Tensor<TensorData> {
+  ): Record<string, Tensor<TensorData>> {
+    if (seeds.size === 0) {
+      if (isTensor(target) || isCoefficients(target)) {
+        throw new UnitscopeError(
+          'wrong-use',
+          'a tensor is a target of the objectives `seed` and `linear` only; give a number',
+        );
+      }
+      return { [targetInput]: { dims: [count], data: resolveTargets(target, this.#objective, dims, count) } };
+    }
+    const feeds: Record<string, Tensor> = {};
+    const seed = ({ name, dims: stated }: ObjectiveInput, given: unknown, what: string) => {
+      const wanted = [count, ...stated.slice(1).map(Number)];
+      const got = isTensor(given) && given.data instanceof Float32Array ? given : undefined;
+      if (got !== undefined && sameDims(got.dims, wanted)) {
+        feeds[name] = got;
+        return;
+      }
+      const shown = got === undefined ? 'none' : `[${got.dims.join(', ')}]`;
+      throw new UnitscopeError('bad-input', `${what} must be float32 [${wanted.join(', ')}], got ${shown}`);
+    };
     if (this.#kind === 'seed') {
-      const wanted = [count, ...dims.slice(1).map(Number)];
-      if (isTensor(target) && target.data instanceof Float32Array && sameDims(target.dims, wanted))
-        return target;
-      const got = isTensor(target) ? `[${target.dims.join(', ')}]` : 'none';
-      throw new UnitscopeError('bad-input', `the seed must be float32 [${wanted.join(', ')}], got ${got}`);
+      for (const input of seeds.values()) seed(input, target, 'the seed');
+      return feeds;
     }
-    if (isTensor(target)) {
-      throw new UnitscopeError(
-        'wrong-use',
-        'a tensor is a target of the objective `seed` only; give a number',
-      );
+    const given = isCoefficients(target) ? target : new Map<string, Tensor>();
+    for (const [layer, value] of this.#terms) {
+      seed(seeds.get(value)!, given.get(layer), `the coefficients of ${layer}`);
     }
-    return { dims: [count], data: resolveTargets(target, this.#objective, dims, count) };
+    return feeds;
   }
 
   #chosen(
     results: Readonly<Record<string, Tensor<TensorData>>>,
     index: string | undefined,
     dims: readonly Dim[],
-    target: PullbackTarget | Tensor | undefined,
+    target: PullbackTarget | Tensor | Coefficients | undefined,
     count: number,
   ): Pick<PullbackResult, 'target' | 'position'> {
     if (index === undefined) {
       // A mean has no one element, but its channels are what was asked for.
-      if (this.#kind === 'seed' || isTensor(target)) return { target: undefined, position: undefined };
+      if (this.#kind === 'seed' || isTensor(target) || isCoefficients(target)) {
+        return { target: undefined, position: undefined };
+      }
       const channels = resolveTargets(target, this.#objective, dims, count);
       return { target: Array.from(channels, Number), position: undefined };
     }
@@ -291,6 +325,16 @@ export class Pullback {
 
 function objectiveIn(graph: Graph, layers: readonly Layer[], objective: PullbackObjective): Objective {
   if (objective.kind === 'seed') return { kind: 'seed', value: findLayer(layers, objective.layer).value };
+  if (objective.kind === 'linear') {
+    const values = objective.layers.map((layer) => findLayer(layers, layer).value);
+    const twice = values.find((value, i) => values.indexOf(value) !== i);
+    if (twice !== undefined) {
+      throw new UnitscopeError('wrong-use', `${twice} is named twice; add its coefficients up`, {
+        subject: twice,
+      });
+    }
+    return { kind: 'linear', values };
+  }
   if (objective.kind === 'unit') {
     const { layer, position = 'max' } = objective;
     return { kind: 'unit', value: findLayer(layers, layer).value, position };
@@ -311,6 +355,15 @@ function dimsOf(shapes: Shapes, value: string): readonly Dim[] {
   throw new UnitscopeError('unsupported', `the dims of ${value} cannot be inferred`, { subject: value });
 }
 
-function isTensor(target: PullbackTarget | Tensor | undefined): target is Tensor {
-  return typeof target === 'object' && 'data' in target;
+/** The value whose dims targets are counted in. */
+function explainedValue(objective: Objective): string {
+  return objective.kind === 'linear' ? (objective.values[0] ?? '') : objective.value;
+}
+
+function isTensor(target: unknown): target is Tensor {
+  return typeof target === 'object' && target !== null && 'data' in target;
+}
+
+function isCoefficients(target: PullbackTarget | Tensor | Coefficients | undefined): target is Coefficients {
+  return target instanceof Map;
 }

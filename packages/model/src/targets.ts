@@ -30,7 +30,10 @@ export function resolveTargets(
 ): BigInt64Array<ArrayBuffer> {
   const given = target ?? (objective.kind === 'class' ? 'top1' : undefined);
   if (given === undefined) {
-    throw new UnitscopeError('wrong-use', `say which unit of ${objective.value} to explain, by its number`);
+    throw new UnitscopeError(
+      'wrong-use',
+      `say which unit of ${explainedValue(objective)} to explain, by its number`,
+    );
   }
   const one = (single: OneTarget) => BigInt(resolveOne(single, objective, dims));
   if (!isList(given)) return new BigInt64Array(count).fill(one(given));
@@ -45,7 +48,7 @@ export function resolveTargets(
 
 function resolveOne(target: OneTarget, objective: Objective, dims: readonly Dim[]): number {
   const [channels = 1, height = 1, width = 1] = dims.slice(1).map(Number);
-  const { value } = objective;
+  const value = explainedValue(objective);
   if (objective.kind === 'class') {
     if (target === 'top1') return TOP;
     if (typeof target !== 'number') {
@@ -84,6 +87,10 @@ function numbered(given: number, count: number, kind: string, kinds: string, own
   throw new UnitscopeError('not-found', `no ${kind} ${given}; ${owner} has the ${kinds} 0 to ${count - 1}`, {
     subject: String(given),
   });
+}
+
+function explainedValue(objective: Objective): string {
+  return objective.kind === 'linear' ? objective.values.join(', ') : objective.value;
 }
 
 function isList(target: PullbackTarget): target is readonly OneTarget[] {

@@ -54,6 +54,36 @@ describe('runInChunks', () => {
     expect(alone.sizes).toEqual([8]);
   });
 
+  it('joins in memory that the session lends, and gives the parts back', async () => {
+    const { session } = echo(({ dims, data }) => ({ dims, data: data.slice() }));
+    const copying: Session = {
+      ...session,
+      run: async (feeds) => {
+        const { y, t: given } = await session.run(feeds);
+        return { y: y!, t: { dims: given!.dims, data: given!.data.slice() } };
+      },
+    };
+    const lent: ArrayBuffer[] = [];
+    const parts: TensorData[] = [];
+    const lending: Session = {
+      ...copying,
+      run: async (feeds) => {
+        const results = await copying.run(feeds);
+        parts.push(...Object.values(results).map(({ data }) => data));
+        return results;
+      },
+      lendMemory: (bytes) => {
+        const memory = new Uint8Array(bytes).fill(255).buffer;
+        lent.push(memory);
+        return memory;
+      },
+    };
+    const results = await runInChunks(lending, { x, t }, { size: 2, fixed: false }, {});
+    expect(results).toEqual({ y: x, t });
+    expect(lent).toEqual([results.y!.data.buffer, results.t!.data.buffer]);
+    expect(parts.map(({ length }) => length)).toEqual([0, 0, 0, 0, 0, 0]);
+  });
+
   it('refuses to join what has no batch axis', async () => {
     const { session } = echo(() => ({ dims: [1, 4], data: new Float32Array(4) }));
     const run = runInChunks(session, { x, t }, { size: 2, fixed: false }, {});

@@ -261,6 +261,66 @@ describe.each(CONFIGURATIONS)('on $engine, lowering $lowering:', ({ engine: name
     });
   });
 
+  describe('Pullback of a linear objective', () => {
+    const graph = tinyNetwork();
+    const layers = ['relu', 'conv2', 'fc'];
+    const dims: readonly (readonly number[])[] = [
+      [2, 4, 8, 8],
+      [2, 5, 2, 2],
+      [2, 5],
+    ];
+    const coefficients = new Map(
+      layers.map((layer, i) => [layer, new Random(20 + i).normalTensor(dims[i]!)] as const),
+    );
+
+    it('is the derivative of the sum over several layers, one on the way to another', async () => {
+      const model = await load(graph);
+      const batch = picture(2);
+      const pullback = await model.pullback({ kind: 'linear', layers });
+      const { signal, score, target } = await pullback.run(batch, coefficients);
+      expect([target, score!.dims]).toEqual([undefined, [2]]);
+      const values = layers.map((layer) => model.layer(layer).value);
+      for (const sample of [0, 1]) {
+        const one = sampleOf(batch, sample);
+        const sumAt = (data: Float64Array) => {
+          const found = evaluate(graph, { picture: { dims: one.dims, data } }, { outputs: values });
+          return layers.reduce((sum, layer, i) => {
+            const given = sampleOf(coefficients.get(layer)!, sample).data;
+            const value = found.get(values[i]!)!.data;
+            return sum + given.reduce((part, c, j) => part + c * Number(value[j]), 0);
+          }, 0);
+        };
+        const start = Float64Array.from(one.data);
+        const all = Array.from(start, (_, i) => i);
+        expect(
+          worst(sampleOf(signal, sample).data, [...centralDifference(sumAt, start, 1e-4, all)]),
+        ).toBeLessThan(1e-4);
+        expect(Math.abs(score!.data[sample]! - sumAt(start))).toBeLessThan(
+          1e-4 * Math.max(1, Math.abs(sumAt(start))),
+        );
+      }
+    });
+
+    it('refuses what does not fit, in one line', async () => {
+      const model = await load(graph);
+      const pullback = await model.pullback({ kind: 'linear', layers });
+      const batch = picture(2);
+      await expect(pullback.run(batch, 1)).rejects.toThrow(
+        'the coefficients of relu must be float32 [2, 4, 8, 8], got none',
+      );
+      const short = new Map(coefficients).set('fc', { dims: [1, 5], data: new Float32Array(5) });
+      await expect(pullback.run(batch, short)).rejects.toThrow(
+        'the coefficients of fc must be float32 [2, 5], got [1, 5]',
+      );
+      await expect(model.pullback({ kind: 'linear', layers: ['fc', 'fc:out'] })).rejects.toThrow(
+        'named twice',
+      );
+      await expect(model.pullback({ kind: 'linear', layers: [] })).rejects.toThrow('at least one value');
+      const ofClass = await model.pullback({ kind: 'class' });
+      await expect(ofClass.run(batch, coefficients)).rejects.toMatchObject({ code: 'wrong-use' });
+    });
+  });
+
   describe('Pullback of a network that takes any size', () => {
     it('is compiled for the size of the picture', async () => {
       const graph = tinyNetwork({ dims: ['N', 3, 'h', 'w'] });

@@ -78,7 +78,8 @@ export function histogram(
   });
 }
 
-function render(title: string, options: Plot.PlotOptions): string {
+/** One SVG document with its title drawn above the marks. */
+export function render(title: string, options: Plot.PlotOptions): string {
   const { document } = parseHTML('<html></html>');
   // A figure with a title would be HTML; the title is drawn into the picture instead.
   const svg = Plot.plot({

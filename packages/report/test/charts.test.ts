@@ -1,6 +1,6 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
-import { type Bar, barChart, histogram } from '../src/index.js';
+import { type Bar, barChart, histogram, lineChart } from '../src/index.js';
 
 /** The document's elements, with their attributes as numbers. */
 function elements(svg: string, name: string) {
@@ -9,6 +9,7 @@ function elements(svg: string, name: string) {
     text: element.textContent ?? '',
     number: (attribute: string) => Number(element.getAttribute(attribute)),
     fill: element.getAttribute('fill'),
+    stroke: element.getAttribute('stroke'),
   }));
 }
 
@@ -61,5 +62,26 @@ describe('a histogram', () => {
 
   it('of nothing is an empty one', () => {
     expect(elements(histogram([], labels), 'rect')).toHaveLength(0);
+  });
+});
+
+describe('a line chart', () => {
+  const lines = [
+    { label: 'one', values: [0, 1, 4, 9] },
+    { label: 'two', values: [0, 2, 5, 9] },
+  ];
+  const svg = lineChart(lines, { title: 'Growth', valueLabel: 'height', stepLabel: 'day' });
+
+  it('is one SVG document with a line and a label for each series, labels apart', () => {
+    expect(svg.startsWith('<svg')).toBe(true);
+    const texts = elements(svg, 'text').map(({ text }) => text);
+    for (const label of ['one', 'two', 'height', 'day', 'Growth']) expect(texts).toContain(label);
+    const strokes = elements(svg, 'path').filter(({ stroke }) => stroke?.startsWith('#') === true);
+    expect(new Set(strokes.map(({ stroke }) => stroke)).size).toBe(2);
+  });
+
+  it('has no label where there is one series', () => {
+    const alone = lineChart([lines[0]!], { title: 'Growth', valueLabel: 'height', stepLabel: 'day' });
+    expect(elements(alone, 'text').map(({ text }) => text)).not.toContain('one');
   });
 });

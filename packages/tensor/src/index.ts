@@ -10,7 +10,7 @@ export {
 export { reasonOf, writeFileAtomic } from './files.js';
 export { readNpy, readNpz, toFloat32, writeNpy, writeNpz } from './npy.js';
 export { Random } from './random.js';
-export { releaseData } from './release.js';
+export { lendMemory, releaseData } from './release.js';
 export {
   concatBatch,
   indexOfNonFinite,

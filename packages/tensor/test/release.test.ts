@@ -1,7 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { markAsUntransferable } from 'node:worker_threads';
 import { expect, it } from 'vitest';
-import { releaseData } from '../src/index.js';
+import { lendMemory, releaseData } from '../src/index.js';
 
 it('an array that is released has no memory any more, nor has another over the same', async () => {
   const data = new Float32Array(1000);
@@ -27,4 +27,17 @@ it('memory that may not leave its thread stays', () => {
   markAsUntransferable(bound.buffer);
   releaseData(bound);
   expect(bound.length).toBe(2);
+});
+
+it('memory that is lent goes back as its lender says', () => {
+  const data = new Float32Array(2);
+  const returned: ArrayBuffer[] = [];
+  lendMemory(data.buffer, (memory) => {
+    returned.push(memory);
+    structuredClone(memory, { transfer: [memory] });
+  });
+  releaseData(data);
+  releaseData(data);
+  expect(returned).toEqual([data.buffer]);
+  expect(data.length).toBe(0);
 });

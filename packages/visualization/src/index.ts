@@ -1,3 +1,36 @@
+export {
+  type AscendOptions,
+  type Ascent,
+  type AscentFrame,
+  type AscentProgress,
+  type AscentRecord,
+  ascend,
+} from './ascent/ascend.js';
+export { type AscentObjective, describeObjective } from './ascent/objective.js';
+export {
+  adam,
+  gradientAscent,
+  normalisedAscent,
+  type Optimiser,
+  progressAscent,
+} from './ascent/optimisers.js';
+export type { ParametrisationName, Start } from './ascent/parametrisation.js';
+export type { PictureScale } from './ascent/picture-scale.js';
+export { type AscentRecipe, RECIPE_NAMES, recipeNamed } from './ascent/recipes.js';
+export {
+  blurPenalty,
+  clipSmallContribution,
+  clipSmallNorm,
+  decay,
+  gaussianBlur,
+  l1Penalty,
+  l2Penalty,
+  type Regulariser,
+  totalVariation,
+} from './ascent/regularisers.js';
+export type { CanvasState, StepValue } from './ascent/step-value.js';
+export { jitter, lucidTransforms, pad, rotate, scale, type Transform } from './ascent/transforms.js';
+export type { Warp } from './ascent/warp.js';
 export { COLOR_MAP_NAMES, type ColorMapName, colorMap } from './color-map.js';
 export {
   flattenChannels,
@@ -8,23 +41,84 @@ export {
   type PercentileOptions,
   signedPicture,
 } from './map-picture.js';
+export type { Baseline } from './methods/baseline.js';
+export { type Explanation, explain, profileExplanation, pullbackOf } from './methods/explain.js';
 export {
-  type ExplainOptions,
-  type Explanation,
-  explain,
+  classActivationMap,
+  type GradCamOptions,
+  gradCam,
+  gradCamMethod,
+  guidedGradCam,
+  guidedGradCamMethod,
+} from './methods/grad-cam.js';
+export {
+  gradient,
+  gradientMethod,
+  inputTimesGradient,
+  inputTimesGradientMethod,
+  saliencyMap,
+  saliencyMapMethod,
+} from './methods/gradient.js';
+export {
+  type IntegratedGradientsOptions,
+  integratedGradients,
+  integratedGradientsMethod,
+} from './methods/integrated-gradients.js';
+export { lrp, lrpEpsilon, lrpEpsilonMethod, lrpMethod } from './methods/lrp.js';
+export {
+  type Attribution,
+  type Completeness,
   type MapForm,
   type Method,
-  profileExplanation,
-  pullbackOf,
+  type MethodParameters,
+  type OnePassMethod,
+  onePass,
+} from './methods/method.js';
+export { type OcclusionOptions, occlusion, occlusionMethod } from './methods/occlusion.js';
+export {
+  type BackwardPass,
+  type Explained,
+  type ExplainOptions,
+  Passes,
+  type Subject,
   type UnitOfLayer,
-} from './methods/explain.js';
-export { gradient, inputTimesGradient, saliencyMap } from './methods/gradient.js';
-export { lrp, lrpEpsilon } from './methods/lrp.js';
-export { deconvnet, deconvolution, guidedBackprop } from './methods/rectifying.js';
-export { methodNamed, methods } from './methods/table.js';
+} from './methods/passes.js';
+export { type Quadrature, type QuadratureName, quadrature } from './methods/quadrature.js';
+export {
+  deconvnet,
+  deconvnetMethod,
+  deconvolution,
+  deconvolutionMethod,
+  guidedBackprop,
+  guidedBackpropMethod,
+} from './methods/rectifying.js';
+export {
+  type NoiseOptions,
+  smoothGrad,
+  smoothGradMethod,
+  smoothGradSquared,
+  smoothGradSquaredMethod,
+  varGrad,
+  varGradMethod,
+} from './methods/smooth-grad.js';
+export { type MethodOptions, methodNamed, methods } from './methods/table.js';
 export { type MontageOptions, montage, type Tile } from './montage.js';
 export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
 export { blankPicture, type Color, type Picture, scalePicture, toRgb } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';
+export {
+  drawProjections,
+  type ProjectedPicture,
+  type ProjectedUnit,
+  type ProjectionFigureOptions,
+} from './projection/draw-projections.js';
+export { type FieldWindow, fieldWindow, type Window } from './projection/field-window.js';
+export {
+  type Projection,
+  type ProjectOptions,
+  projectionMethods,
+  projectUnits,
+  receptiveFieldOf,
+} from './projection/project-units.js';
 export { drawText, textWidth } from './text.js';

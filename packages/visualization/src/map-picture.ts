@@ -129,7 +129,7 @@ export function signedPicture(
       `a signed picture has 1 or 3 channels, the map has ${channels}; show it as a heat map`,
     );
   }
-  const magnitudes = Float32Array.from(data, Math.abs).sort();
+  const magnitudes = data.map(Math.abs).sort();
   const scale = percentileOf(magnitudes, percentile) || magnitudes.at(-1)!;
   const signed = (value: number): number => (scale > 0 ? clamp(value / scale, -1, 1) : 0);
   if (channels === 1) {

@@ -28,6 +28,7 @@ import { describeTruths, formatRows, summaryOf } from '../evaluation/results.js'
 import { type ClassMapping, readClassMapping } from '../evaluation/targets.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
+import { methodsNamed } from '../method-options.js';
 import { addLoweringOption, addRunOptions, positiveInteger, type RunOptions } from '../options.js';
 import { type Json, type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
@@ -35,7 +36,6 @@ import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 import { version } from '../version.js';
-import { methodsNamed } from './explain.js';
 
 interface EvaluateOptions extends RunOptions {
   readonly out: string;

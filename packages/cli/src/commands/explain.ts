@@ -20,7 +20,6 @@ import {
   type Explanation,
   explain,
   type Method,
-  methodNamed,
   methods,
   type UnitOfLayer,
 } from '@unitscope/visualization';
@@ -28,6 +27,7 @@ import { type Command, Option } from 'commander';
 import { loadBatch } from '../batch.js';
 import { type Drawing, drawExplanations, STYLES, type Style } from '../drawing.js';
 import { loadModel } from '../load-model.js';
+import { addMethodOptions, type MethodFlags, methodFlagsIn, methodsNamed } from '../method-options.js';
 import {
   addLoweringOption,
   addRunOptions,
@@ -44,7 +44,7 @@ import type { Surroundings } from '../streams.js';
 import { describeSamples, samplesOf } from '../summary.js';
 import { formatTable } from '../table.js';
 
-interface ExplainCommandOptions extends RunOptions {
+interface ExplainCommandOptions extends RunOptions, MethodFlags {
   readonly method: string;
   readonly preprocess?: string;
   readonly classes?: string;
@@ -93,7 +93,7 @@ export function addExplainCommand(program: Command, surroundings: Surroundings):
     .addOption(new Option('--style <style>', 'what it shows (montage by default)').choices([...STYLES]))
     .option('--raw <file>', 'write the maps: .npy for one method, .npz for several')
     .option('--plan', 'print how every node is run: rule, lowering, layout, time; needs no picture');
-  addLoweringOption(addRunOptions(command)).action(
+  addLoweringOption(addRunOptions(addMethodOptions(command))).action(
     (model: string, inputs: string[], options: ExplainCommandOptions) =>
       runExplain(model, inputs, options, surroundings),
   );
@@ -118,12 +118,13 @@ async function runExplain(
   { streams, signal }: Surroundings,
 ): Promise<void> {
   // Everything that can be refused without the network is refused before it is loaded.
-  const chosen = methodsNamed(options.method);
-  requireSense(options, chosen, paths);
+  const flags = methodFlagsIn(options);
+  requireSense(options, methodsNamed(options.method, flags), paths);
   const { png, raw, classes, style = 'montage', score = 'logit' } = options;
   const outputs = [png, raw].filter((path) => path !== undefined);
   await requireOutputs(outputs, [modelPath, ...paths, ...(classes === undefined ? [] : [classes])]);
   const preprocessing = await readPreprocessing(options.preprocess ?? DEFAULT_PREPROCESSING);
+  const chosen = methodsNamed(options.method, flags, preprocessing);
   const classNames = classes === undefined ? undefined : await readClassNames(classes);
   const target = options.target === undefined ? undefined : parseTarget(options.target, classNames);
 
@@ -186,13 +187,14 @@ async function explainAll(
   options: ExplainOptions,
   onProgress: (done: number, total: number) => void,
 ): Promise<Explanation[]> {
-  const count = batch.dims[0] ?? 0;
   const explanations: Explanation[] = [];
-  onProgress(0, chosen.length * count);
+  // Each method is a hundred parts of the whole, however many passes it takes.
+  onProgress(0, 100 * chosen.length);
   for (const [i, method] of chosen.entries()) {
     const explanation = await explain(model, method, batch, {
       ...options,
-      onProgress: ({ done }) => onProgress(i * count + done, chosen.length * count),
+      onProgress: ({ done, total = done }) =>
+        onProgress(Math.floor(100 * (i + done / total)), 100 * chosen.length),
     });
     requireFinite(model, explanation, inputs);
     explanations.push(explanation);
@@ -243,13 +245,6 @@ function describe(
 function formatPlans(plans: readonly Plan[], model: Model, options: ExplainCommandOptions): string {
   if (options.json === true) return `${JSON.stringify(planRecord(plans, model), null, 2)}\n`;
   return plans.map((plan) => `${describePlan(plan, model.engine)}\n`).join('');
-}
-
-/** The methods of a list of names by commas, or all of them. Throws `wrong-use` for a name that none has. */
-export function methodsNamed(names: string): readonly Method[] {
-  if (names === 'all') return methods;
-  const chosen = names.split(',').map((name) => methodNamed(name.trim()));
-  return [...new Set(chosen)];
 }
 
 /** Throws `wrong-use` for options that cannot be meant together. */

@@ -1,5 +1,6 @@
 import {
   abortedError,
+  lendMemory,
   sizeOf,
   type Tensor,
   type TensorData,
@@ -69,7 +70,20 @@ export class Session implements RuntimeSession {
     if (outputs.length === 0) return {};
     const { run, results } = this.#addon.startRun({ session: this.#handle, feeds: given, outputs });
     const tensors = await this.#settled(results, signal, () => this.#addon.abortRun({ run }));
+    for (const { data } of tensors) this.#lend(data.buffer);
     return Object.fromEntries(wanted.map((name, i) => [name, tensors[i]!]));
+  }
+
+  lendMemory(bytes: number): ArrayBuffer {
+    this.#requireOpen();
+    let memory: ArrayBuffer;
+    try {
+      memory = this.#addon.lendMemory({ session: this.#handle, bytes });
+    } catch (cause) {
+      throw runFailure(this.#label, cause);
+    }
+    this.#lend(memory);
+    return memory;
   }
 
   async endProfile(): Promise<string> {
@@ -84,6 +98,12 @@ export class Session implements RuntimeSession {
   release(): Promise<void> {
     this.#released ??= this.#addon.releaseSession({ session: this.#handle });
     return this.#released;
+  }
+
+  /** From now on `releaseData` gives it back to the pool. */
+  #lend(memory: ArrayBufferLike): void {
+    if (!(memory instanceof ArrayBuffer)) return;
+    lendMemory(memory, (detached) => this.#addon.giveBack({ memory: detached }));
   }
 
   #requireOpen(): void {

@@ -51,13 +51,18 @@ export interface RuntimeSession {
    * copied nor taken, so they must stay as they are until the promise settles, or the run has ended after an abort.
    * Booleans and half floats lie in a Uint8Array and a Uint16Array.
    *
-   * Results belong to the caller. Their memory is reused when they have been collected, so they cannot be transferred to
-   * another thread, only copied.
+   * Results belong to the caller. Their memory is reused when they have been released (`releaseData`) or collected, so
+   * they cannot be transferred to another thread, only copied.
    *
    * Rejects `bad-input` for tensors that do not fit, `backend` where the run fails, and `aborted` at once when the
    * signal fires; the run itself then ends before its next node. The session can be used afterwards.
    */
   run(feeds: Tensors, options?: RunOptions): Promise<Record<string, Tensor<TensorData>>>;
+  /**
+   * Memory like that of results, for what is put together from them: it has been used before, so it costs no new pages,
+   * and holds anything. Throws `backend` where there is none.
+   */
+  lendMemory(bytes: number): ArrayBuffer;
   /** Writes the profile asked for at load, of the runs so far, and gives its path. Once. */
   endProfile(): Promise<string>;
   /** Frees the session when the runs that were asked for have ended. Later calls reject `backend`. */

@@ -48,6 +48,11 @@ export class NativeSession implements ProfiledSession {
     }
   }
 
+  lendMemory(bytes: number): ArrayBuffer {
+    this.#requireOpen();
+    return this.#session.lendMemory(bytes);
+  }
+
   endProfile(): Promise<string> {
     return this.#session.endProfile();
   }

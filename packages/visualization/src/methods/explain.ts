@@ -1,40 +1,15 @@
-import { type Composite, findScore, type PlannedRule } from '@unitscope/autodiff';
-import type {
-  Model,
-  OneTarget,
-  Progress,
-  Pullback,
-  PullbackObjective,
-  PullbackProfile,
-} from '@unitscope/model';
+import type { PlannedRule } from '@unitscope/autodiff';
+import type { Model, Pullback, PullbackProfile } from '@unitscope/model';
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
-
-/** A unit of a layer: a channel, at one position, where it is strongest (`max`, the default), or as the mean of its map. */
-export interface UnitOfLayer {
-  readonly layer: string;
-  readonly channel: number;
-  /** Row and column, 0-based. */
-  readonly position?: readonly [number, number] | 'max' | 'mean';
-}
-
-export interface ExplainOptions {
-  /** The class to explain, in all samples or in each; `top1` (the default) is each sample's highest. */
-  readonly target?: number | 'top1' | readonly (number | 'top1')[];
-  /** Explain the class score before the softmax (`logit`, the default) or after it. */
-  readonly score?: 'logit' | 'probability';
-  /** Explain a unit instead of a class. */
-  readonly unit?: UnitOfLayer;
-  readonly signal?: AbortSignal;
-  readonly onProgress?: (progress: Progress) => void;
-}
-
-/** How a map wants to be looked at: signed values around zero, or magnitudes from zero up. */
-export type MapForm = 'signed' | 'magnitude';
+import type { Completeness, MapForm, Method, MethodParameters } from './method.js';
+import { type ExplainOptions, Passes, pullbackFor, requireOneSubject, targetOf } from './passes.js';
 
 export interface Explanation {
   readonly method: string;
+  /** What the method was made with; empty for one without parameters. */
+  readonly parameters: MethodParameters;
   readonly form: MapForm;
-  /** [N, C, H, W] for a signed map, of the dims of the picture; [N, 1, H, W] for magnitudes. */
+  /** [N, C, H, W] of the dims of the picture, or [N, 1, H, W]. */
   readonly map: Tensor;
   /** The class or channel explained in each sample. */
   readonly target: readonly number[];
@@ -44,28 +19,20 @@ export interface Explanation {
   readonly score: readonly number[];
   /** The class scores of each sample before the softmax, [N, K]; absent for units. */
   readonly logits: Tensor | undefined;
-  /** Which rule every operator got. */
+  /** How far each sample's map is from summing up to its score; only of methods whose maps are to. */
+  readonly completeness?: readonly Completeness[];
+  /** Which rule every operator got in the first backward pass; empty where there was none. */
   readonly plan: readonly PlannedRule[];
   /** What a reader of the map should know. */
   readonly notes: readonly string[];
-}
-
-/** A way to explain: a composite of backward rules, and what becomes of the signal that arrives at the input. */
-export interface Method {
-  readonly name: string;
-  /** One line for a reader who meets the name for the first time. */
-  readonly summary: string;
-  readonly composite: Composite;
-  readonly form: MapForm;
-  /** From the signal at the input, [N, C, H, W], and the input itself to the map. */
-  readonly finish: (signal: Tensor, input: Tensor) => Tensor;
 }
 
 /**
  * Explains a batch of pictures, [N, C, H, W] as the network takes them, by a method.
  *
  * Throws `not-found` for a class, layer or unit that is not there, `bad-input` for a batch that does not fit,
- * `unsupported` for an operator without a rule, `wrong-use` for what the method is not defined for, `aborted`.
+ * `unsupported` for an operator without a rule and for a network the method cannot explain, `wrong-use` for what the
+ * method is not defined for, `aborted`.
  */
 export async function explain(
   model: Model,
@@ -73,48 +40,43 @@ export async function explain(
   batch: Tensor,
   options: ExplainOptions = {},
 ): Promise<Explanation> {
-  const { signal, onProgress } = options;
-  const pullback = await pullbackOf(model, method, options);
-  const result = await pullback.run(batch, targetOf(options), {
-    ...(signal === undefined ? {} : { signal }),
-    ...(onProgress === undefined ? {} : { onProgress }),
-  });
-  const map = method.finish(result.signal, batch);
-  // The one output that `pullbackOf` asks for.
-  const [logits] = result.outputs.values();
+  requireOneSubject(options);
+  const passes = new Passes(model, batch.dims[0] ?? 0, options);
+  const { map, completeness, notes = [] } = await method.attribute(passes, batch);
+  const { target, position, score, logits } = passes.explained;
   return {
     method: method.name,
+    parameters: method.parameters ?? {},
     form: method.form,
     map,
-    target: result.target ?? [],
-    position: result.position,
-    score: Array.from(result.score?.data ?? []),
+    target,
+    position,
+    score,
     logits,
-    plan: result.plan,
-    notes: [...result.notes, ...notesOnSilence(method, map)],
+    ...(completeness === undefined ? {} : { completeness }),
+    plan: passes.plan,
+    notes: [...passes.notes, ...notesOnRules(method, passes), ...notes, ...notesOnSilence(method, map)],
   };
 }
 
 /**
- * The forward and backward pass that `explain` runs, to look at what it is made of. Throws as `explain`; a network that
- * takes pictures of any size has no pass before one has been run.
+ * The first forward and backward pass that `explain` runs, to look at what it is made of. Throws as `explain`, and
+ * `wrong-use` for a method of forward passes alone; a network that takes pictures of any size has no pass before one
+ * has been run.
  */
 export async function pullbackOf(
   model: Model,
   method: Method,
   options: ExplainOptions = {},
 ): Promise<Pullback> {
-  if (options.unit !== undefined && options.target !== undefined) {
-    throw new UnitscopeError('wrong-use', 'either a class or a unit of a layer can be explained, not both');
+  if (method.forwardOnly === true) {
+    throw new UnitscopeError('wrong-use', `${method.name} has no backward pass; it runs the network forward`);
   }
-  const logits = options.unit === undefined ? findScore(model.graph)?.logits : undefined;
-  return model.pullback(objectiveOf(options), {
-    composite: method.composite,
-    ...(logits === undefined ? {} : { outputs: [logits] }),
-  });
+  const pass = method.firstPass?.(model, options) ?? { composite: method.composite };
+  return pullbackFor(model, pass, options);
 }
 
-/** The time of every node of `explain`, see `Pullback.profile`. Throws as `explain`. */
+/** The time of every node of `pullbackOf`, see `Pullback.profile`. Throws as `pullbackOf`. */
 export async function profileExplanation(
   model: Model,
   method: Method,
@@ -126,8 +88,19 @@ export async function profileExplanation(
   return pullback.profile(batch, targetOf(options), signal === undefined ? {} : { signal });
 }
 
+/** A method whose rules the network gives nothing to do is the gradient under another name. */
+function notesOnRules({ name, composite, forwardOnly }: Method, { plan, subject }: Passes): string[] {
+  const own = new Set(composite.assignments.map(({ rule }) => rule.name));
+  if (forwardOnly === true || own.size === 0 || plan.some(({ rule }) => own.has(rule))) return [];
+  const kind = subject.unit === undefined ? 'class' : 'unit';
+  const factor = { class: ' times the score', unit: " times the unit's activation" }[kind];
+  return [
+    `${name}: the network has no ReLU, nor anything else the method treats in a way of its own, so the map is the gradient${composite.start?.[kind] === 'activation' ? factor : ''}`,
+  ];
+}
+
 /** A rectified signal can die before it reaches the picture; a reader must not take the flat map for an answer. */
-function notesOnSilence({ name }: Method, { dims, data }: Tensor): string[] {
+function notesOnSilence({ name, silence }: Method, { dims, data }: Tensor): string[] {
   const count = dims[0] ?? 0;
   const size = data.length / Math.max(count, 1);
   const silent = Array.from({ length: count }, (_, n) => n).filter((n) =>
@@ -135,25 +108,12 @@ function notesOnSilence({ name }: Method, { dims, data }: Tensor): string[] {
   );
   if (silent.length === 0) return [];
   const which = count === 1 ? 'the map' : `the map of picture ${silent.join(', ')}`;
-  return [
-    `${name}: ${which} is zero everywhere, since no signal reaches the input; try another method or an earlier layer`,
-  ];
+  const why = silence ?? 'no signal reaches the input';
+  return [`${name}: ${which} is zero everywhere, since ${why}; try another method or an earlier layer`];
 }
 
 /** `explain` with the method chosen. */
 export function explainBy(method: Method) {
   return (model: Model, batch: Tensor, options?: ExplainOptions): Promise<Explanation> =>
     explain(model, method, batch, options);
-}
-
-function objectiveOf({ unit, score = 'logit' }: ExplainOptions): PullbackObjective {
-  if (unit === undefined) return { kind: 'class', score };
-  const { layer, position = 'max' } = unit;
-  return { kind: 'unit', layer, position: typeof position === 'string' ? position : 'given' };
-}
-
-function targetOf({ unit, target = 'top1' }: ExplainOptions): OneTarget | readonly OneTarget[] {
-  if (unit === undefined) return target;
-  const { channel, position } = unit;
-  return typeof position === 'object' ? { channel, position } : channel;
 }

@@ -1,36 +1,36 @@
 import { gradient as gradientComposite } from '@unitscope/autodiff';
 import { type Tensor, zeros } from '@unitscope/tensor';
-import { explainBy, type Method } from './explain.js';
+import { explainBy } from './explain.js';
+import { onePass } from './method.js';
 
 /** The derivative of the score with respect to every pixel and channel, dS/dx, [N, C, H, W]. */
-export const gradientMethod: Method = {
+export const gradientMethod = onePass({
   name: 'gradient',
   summary: 'how the score changes with every pixel',
   composite: gradientComposite,
   form: 'signed',
-  finish: (signal) => signal,
-};
+});
 
 /**
  * M_ij = max_c |dS/dx_ijc|, the class saliency map (Simonyan, Vedaldi, Zisserman 2013), [N, 1, H, W]. Others sum over
  * the channels, which is a different map.
  */
-export const saliencyMapMethod: Method = {
+export const saliencyMapMethod = onePass({
   name: 'saliency-map',
   summary: 'the largest change over the colours at every pixel',
   composite: gradientComposite,
   form: 'magnitude',
   finish: maxOverChannels,
-};
+});
 
 /** x · dS/dx, [N, C, H, W]: to first order, what every pixel adds to the score. */
-export const inputTimesGradientMethod: Method = {
+export const inputTimesGradientMethod = onePass({
   name: 'input-times-gradient',
   summary: 'what every pixel adds to the score, to first order',
   composite: gradientComposite,
   form: 'signed',
   finish: (signal, input) => ({ dims: signal.dims, data: signal.data.map((g, i) => g * input.data[i]!) }),
-};
+});
 
 function maxOverChannels({ dims, data }: Tensor): Tensor {
   const [count = 0, channels = 0, ...spatial] = dims;

@@ -20,6 +20,9 @@ interface Manifest {
   readonly tap_onnx_tensor?: string;
   readonly cam_onnx_tensor?: string;
   readonly neuron?: readonly [number, number, number];
+  readonly occlusion_window?: readonly [number, number, number];
+  readonly occlusion_stride?: readonly [number, number, number];
+  readonly cases?: readonly { readonly target: number }[];
   readonly model_file?: string;
   readonly images?: readonly string[];
 }
