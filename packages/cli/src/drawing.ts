@@ -120,7 +120,8 @@ function commonSubject({ explanations, classNames, unit }: Drawing): string {
     : `explained: ${nameClass(target, classNames)}`;
 }
 
-function drawMap({ form }: Explanation, map: Tensor, { channelOrder }: Preprocessing): Picture {
+/** The map of one sample, signed in colours or grey, or as heat. */
+export function drawMap({ form }: Explanation, map: Tensor, { channelOrder }: Preprocessing): Picture {
   const channels = map.dims[1];
   return form === 'signed' && (channels === 1 || channels === 3)
     ? signedPicture(map, { channelOrder })
@@ -128,7 +129,7 @@ function drawMap({ form }: Explanation, map: Tensor, { channelOrder }: Preproces
 }
 
 /** The picture as the network saw it; an array that is no picture is shown as a heat map. */
-function photoOf(input: LoadedInput, sample: number, preprocessing: Preprocessing): Picture {
+export function photoOf(input: LoadedInput, sample: number, preprocessing: Preprocessing): Picture {
   if (input.kind === 'picture') return input.rgb;
   const one = sliceBatch(input.tensor, sample, sample + 1);
   return one.dims[1] === 3 ? restorePicture(one, preprocessing) : heatPicture(one);

@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addAscendCommand } from './commands/ascend.js';
+import { addAttackCommand } from './commands/attack.js';
 import { addDataCommand } from './commands/data-part-world.js';
 import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
@@ -24,6 +25,7 @@ const COMMANDS = [
   addExplainCommand,
   addAscendCommand,
   addProjectCommand,
+  addAttackCommand,
   addDissectCommand,
   addMergeCommand,
   addStabilityCommand,

@@ -112,7 +112,7 @@ describe('PGD', () => {
     await fc.assert(
       fc.asyncProperty(options, async ({ batch, ...given }) => {
         const before = inputs(batch, 3);
-        const { input, picture, samples, perturbation } = await attack(model, before, {
+        const { input, pictures, samples, perturbation } = await attack(model, before, {
           ...given,
           scale: SCALE,
         });
@@ -120,7 +120,7 @@ describe('PGD', () => {
         const size = now.length / 3;
         expect(Math.min(...now)).toBeGreaterThanOrEqual(-ROUNDING);
         expect(Math.max(...now)).toBeLessThanOrEqual(1 + ROUNDING);
-        expect(picture.data.every((value) => value >= 0 && value <= 1)).toBe(true);
+        expect(pictures.after.data.every((value) => value >= 0 && value <= 1)).toBe(true);
         samples.forEach(({ norms }, n) => {
           const difference = now
             .slice(n * size, (n + 1) * size)

@@ -67,7 +67,7 @@ export interface Attack {
   /** [N, C, H, W], adversarial less original, in units of the picture and the order of the input's channels. */
   readonly perturbation: Tensor;
   /** [N, C, H, W] in 0..1, red first. */
-  readonly picture: Tensor;
+  readonly pictures: { readonly before: Tensor; readonly after: Tensor };
   /** The class scores before the softmax, [N, K]. */
   readonly scores: { readonly before: Tensor; readonly after: Tensor };
   readonly samples: readonly AttackedSample[];
@@ -174,7 +174,7 @@ export async function attack(model: Model, batch: Tensor, options: AttackOptions
   return {
     input: adversarial,
     perturbation: { dims: batch.dims, data: joined(perturbations, size) },
-    picture: toPicture(adversarial, scale),
+    pictures: { before: toPicture(batch, scale), after: toPicture(adversarial, scale) },
     scores: { before, after: scores },
     samples: perturbations.map((perturbation, n) => {
       const standing = topClassOf(after[n]!);
