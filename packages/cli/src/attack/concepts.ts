@@ -12,9 +12,8 @@ const schema = z.object({
   units: z.array(
     z.object({
       unit: z.int().nonnegative(),
-      label: z.string().nullable(),
+      label: z.object({ name: z.string(), category: z.string() }).nullable(),
       iou: z.number(),
-      perCategory: z.array(z.object({ category: z.string(), label: z.string(), iou: z.number() })),
     }),
   ),
 });
@@ -41,11 +40,11 @@ export async function readDetectors(path: string, { sha256 }: Model, { name }: L
   }
   if (layer !== name) throw refuse(`${path} dissects ${layer}, not ${name}; name that layer by --layer`);
   return new Map(
-    units.flatMap(({ unit, label, iou, perCategory }): [number, DetectedConcept][] => {
-      if (label === null || iou <= parameters.iouThreshold) return [];
-      const category = perCategory.find((match) => match.label === label && match.iou === iou)?.category;
-      return [[unit, { concept: label, category: category ?? '', iou }]];
-    }),
+    units.flatMap(({ unit, label, iou }): [number, DetectedConcept][] =>
+      label === null || iou <= parameters.iouThreshold
+        ? []
+        : [[unit, { concept: label.name, category: label.category, iou }]],
+    ),
   );
 }
 

@@ -64,14 +64,12 @@ export async function drawAttack(attacked: Attacked, context: FigureContext): Pr
 
 function titleOf({ label, sample }: Attacked, { record, classNames, model, layer }: FigureContext): string[] {
   const { before, after, changedAt } = sample;
-  const { method, norm, epsilon, steps, stepSize } = record;
   const became = after.index === before.index ? 'stays' : 'becomes';
   const when = changedAt === undefined ? '' : `, first at step ${changedAt}`;
   return [
     `${label}: ${nameClass(before.index, classNames)} ${became} ${nameClass(after.index, classNames)}` +
       (sample.success ? when : '; the attack did not succeed'),
-    `${basename(model.path ?? '')}, ${method}: ${norm} of at most ${inLevels(epsilon)} grey levels` +
-      (method === 'fgsm' ? '' : `, ${steps} steps of ${inLevels(stepSize)}`),
+    `${basename(model.path ?? '')}, ${describeBall(record)}`,
     `units and change of the layer ${layer}`,
   ];
 }
@@ -83,7 +81,7 @@ function tilesOf(attacked: Attacked, context: FigureContext): Tile[] {
   const [adversarial] = picturesOf(pictures.after);
   const { channelOrder } = preprocessing;
   const named = ({ index, probability }: { index: number; probability: number }) =>
-    `${shorten(classNames?.[index] || `class ${index}`)} ${Math.round(100 * probability)} %`;
+    `${shorten(classNames?.[index] || `class ${index}`)}\n${Math.round(100 * probability)} %`;
   const { linf } = sample.norms;
   const magnified = linf === 0 ? 'none' : `x ${formatNumber(Number((0.5 / linf).toPrecision(2)))}`;
   const { method } = maps.before.explanation;
@@ -92,11 +90,11 @@ function tilesOf(attacked: Attacked, context: FigureContext): Tile[] {
     { picture: adversarial!, label: `adversarial\n${named(sample.after)}` },
     {
       picture: signedPicture(perturbation, { channelOrder, percentile: 100 }),
-      label: `perturbation ${magnified}\nat most ${inLevels(linf)} levels`,
+      label: `perturbation ${magnified}\nat most ${formatNumber(Number((LEVELS * linf).toPrecision(2)))} levels`,
     },
     { picture: drawn(maps.before, original!, preprocessing), label: `${method}\nbefore` },
     { picture: drawn(maps.after, adversarial!, preprocessing), label: `${method}\nafter` },
-    { picture: overlayMap(adversarial!, change.places), label: 'change in the layer\nover its units' },
+    { picture: overlayMap(adversarial!, change.places), label: "change over\nthe layer's units" },
   ];
 }
 
@@ -122,7 +120,10 @@ async function chartsOf(attacked: Attacked, context: FigureContext): Promise<str
   const probability = (list: readonly TopClass[], index: number) =>
     percent(list.find((entry) => entry.index === index)?.probability ?? 0);
   // The number comes first, since names may be equal where they are cut off.
-  const classBars = [...shown].flatMap((index) =>
+  const visible = [...shown].filter(
+    (index) => probability(before, index) > 0 || probability(after, index) > 0,
+  );
+  const classBars = visible.flatMap((index) =>
     pair(
       `${index} ${classNames?.[index] ?? ''}`.trim(),
       probability(before, index),
@@ -175,6 +176,15 @@ function stacked(top: Picture, below: readonly Picture[]): Picture {
     y += heights[i]! + CHART_GAP;
   }
   return canvas;
+}
+
+/** `pgd: linf of at most 4 grey levels, 10 steps of 1`; lengths of `l2` where the range of a picture is 1. */
+export function describeBall({ method, norm, epsilon, steps, stepSize }: AttackRecord): string {
+  const length = (value: number) =>
+    norm === 'linf' ? inLevels(value) : formatNumber(Number(value.toPrecision(3)));
+  const unit = norm === 'linf' ? 'grey levels' : 'in pictures of 0..1';
+  const walk = method === 'fgsm' ? '' : `, ${steps} steps of ${length(stepSize)}`;
+  return `${method}: ${norm} of at most ${length(epsilon)} ${unit}${walk}`;
 }
 
 /** A part of the range of pictures in grey levels of 0..255. */

@@ -4,7 +4,7 @@ import type { AttackRecord, ClassStanding, Method } from '@unitscope/visualizati
 import { formatNumber, nameClass, type TopClass } from '../summary.js';
 import { version } from '../version.js';
 import type { Attacked, Probe } from './attack-pictures.js';
-import { inLevels } from './figure.js';
+import { describeBall, inLevels } from './figure.js';
 
 const RECORDED_CLASSES = 5;
 const RECORDED_UNITS = 50;
@@ -98,20 +98,17 @@ export function describeAttack(
   labels: readonly string[],
   classNames: readonly string[] | undefined,
 ): string[] {
-  const { method, norm, epsilon, steps, stepSize, randomStart, seed } = attack;
-  const start = randomStart ? `, random start of seed ${seed}` : '';
   const { pictures, successes, roundedSuccesses } = summaryOf(samples);
   const named = ({ index, probability }: ClassStanding) =>
     `${nameClass(index, classNames)} ${(100 * probability).toFixed(1)} %`;
   return [
-    `${method}: ${norm} of at most ${inLevels(epsilon)} grey levels` +
-      (method === 'fgsm' ? '' : `, ${steps} steps of ${inLevels(stepSize)}${start}`),
+    `${describeBall(attack)}${attack.randomStart ? `, random start of seed ${attack.seed}` : ''}`,
     ...samples.map(({ before, after, changedAt, norms, units }, n) => {
       const when = changedAt === null ? '' : `, first at step ${changedAt}`;
       const most = units.slice(0, SHOWN_UNITS).map((unit) => unit.unit);
       return (
         `${labels[n]}: ${named(before)} to ${named(after)}${when}; linf ${inLevels(norms.linf)} levels, ` +
-        `l2 ${formatNumber(norms.l2)} of the range; most changed in ${layer}: ${most.join(', ')}`
+        `l2 ${formatNumber(norms.l2)}; most changed in ${layer}: ${most.join(', ')}`
       );
     }),
     `${successes} of ${pictures} succeeded, ${roundedSuccesses} after rounding to 8 bits`,
