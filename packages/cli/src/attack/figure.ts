@@ -125,7 +125,7 @@ async function chartsOf(attacked: Attacked, context: FigureContext): Promise<str
   );
   const classBars = visible.flatMap((index) =>
     pair(
-      `${index} ${classNames?.[index] ?? ''}`.trim(),
+      classNames?.[index] ? `${index} ${classNames[index]}` : `class ${index}`,
       probability(before, index),
       probability(after, index),
     ),
