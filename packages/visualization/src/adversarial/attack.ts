@@ -1,6 +1,13 @@
 import { findScore, gradient } from '@unitscope/autodiff';
 import type { Model } from '@unitscope/model';
-import { Random, sizeOf, type Tensor, throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import {
+  indexOfNonFinite,
+  Random,
+  sizeOf,
+  type Tensor,
+  throwIfAborted,
+  UnitscopeError,
+} from '@unitscope/tensor';
 import { checkScale, identityScale, type PictureScale, toPicture } from '../ascent/picture-scale.js';
 import { type ClassStanding, crossEntropyDirection, standingOf, topClassOf } from './cross-entropy.js';
 import { euclideanLength, type NormName, normBall } from './norm-ball.js';
@@ -126,7 +133,8 @@ export async function attack(model: Model, batch: Tensor, options: AttackOptions
   };
 
   const before = await forward(batch.data);
-  const classesBefore = rowsOf(before, count).map(topClassOf);
+  const first = rowsOf(before, count);
+  const classesBefore = first.map(topClassOf);
   const targets = targetsOf(options.target, count, before.data.length / Math.max(count, 1));
   const attacked = targets ?? classesBefore.map(({ index }) => index);
   const range = pictureRange(batch, scale, size);
@@ -150,15 +158,18 @@ export async function attack(model: Model, batch: Tensor, options: AttackOptions
   let input = range.apply(perturbations);
   let scores = record.randomStart ? await forward(input) : before;
   const still = new Set<number>();
+  const ascent = new Float64Array(size);
+  const direction = targets === undefined ? 1 : -1;
   note(scores, 0);
   for (let step = 1; step <= record.steps; step++) {
     throwIfAborted(signal);
     const coefficients = new Map([[logits, crossEntropyDirection(scores, attacked)]]);
     const { signal: slope } = await pullback.run({ dims: batch.dims, data: input }, coefficients, run);
     for (const [sample, perturbation] of perturbations.entries()) {
-      const ascent = range.gradient(sample, slope.data, targets === undefined ? 1 : -1);
-      requireFinite(ascent, `the gradient of picture ${sample} at step ${step}`);
-      if (ascent.every((value) => value === 0)) still.add(sample);
+      const sum = range.gradient(sample, slope.data, direction, ascent);
+      // A sum that is finite has finite terms.
+      if (!Number.isFinite(sum)) throw notFinite(`the gradient of picture ${sample} at step ${step}`, sum);
+      if (sum === 0) still.add(sample);
       ball.ascend(perturbation, ascent, record.stepSize);
       ball.project(perturbation);
       range.clip(sample, perturbation);
@@ -169,28 +180,20 @@ export async function attack(model: Model, batch: Tensor, options: AttackOptions
   }
 
   const adversarial = { dims: batch.dims, data: input };
-  const rounded = rowsOf(await forward(range.rounded(perturbations)), count).map(topClassOf);
+  const rounded = rowsOf(await forward(range.apply(perturbations, LEVELS)), count).map(topClassOf);
   const after = rowsOf(scores, count);
   return {
     input: adversarial,
     perturbation: { dims: batch.dims, data: joined(perturbations, size) },
     pictures: { before: toPicture(batch, scale), after: toPicture(adversarial, scale) },
     scores: { before, after: scores },
-    samples: perturbations.map((perturbation, n) => {
+    samples: perturbations.map((perturbation, n): AttackedSample => {
       const standing = topClassOf(after[n]!);
+      const target = targets?.[n];
       const reached = changedAt.get(n);
       return {
-        before: classesBefore[n]!,
-        after: standing,
-        rounded: rounded[n]!,
-        ...(targets === undefined
-          ? {}
-          : {
-              target: {
-                before: standingOf(rowsOf(before, count)[n]!, targets[n]!),
-                after: standingOf(after[n]!, targets[n]!),
-              },
-            }),
+        ...{ before: classesBefore[n]!, after: standing, rounded: rounded[n]! },
+        ...(target === undefined ? {} : { target: bothStandings(first[n]!, after[n]!, target) }),
         success: isReached(n, standing.index),
         roundedSuccess: isReached(n, rounded[n]!.index),
         ...(reached === undefined ? {} : { changedAt: reached }),
@@ -242,15 +245,14 @@ function requireClasses({ dims, data }: Tensor, name: string): void {
       { subject: name },
     );
   }
-  requireFinite(data, name);
+  const broken = indexOfNonFinite(data);
+  if (broken !== -1) throw notFinite(name, data[broken]!);
 }
 
-function requireFinite(values: Float32Array | Float64Array, what: string): void {
-  const broken = values.findIndex((value) => !Number.isFinite(value));
-  if (broken === -1) return;
-  throw new UnitscopeError(
+function notFinite(what: string, value: number): UnitscopeError {
+  return new UnitscopeError(
     'unsupported',
-    `${what} has ${values[broken]} at element ${broken}; check the weights and the preprocessing`,
+    `${what} is not finite (${value}); check the weights and the preprocessing`,
   );
 }
 
@@ -286,6 +288,10 @@ function joined(perturbations: readonly Float64Array[], size: number): Float32Ar
   const data = new Float32Array(perturbations.length * size);
   for (const [sample, perturbation] of perturbations.entries()) data.set(perturbation, sample * size);
   return data;
+}
+
+function bothStandings(before: Float32Array, after: Float32Array, index: number) {
+  return { before: standingOf(before, index), after: standingOf(after, index) };
 }
 
 function normsOf(perturbation: Float64Array): AttackedSample['norms'] {

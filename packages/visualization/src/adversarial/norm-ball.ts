@@ -64,7 +64,10 @@ function euclideanBall(epsilon: number): NormBall {
 
 /** Scaled by the largest value, so that the squares of a tiny gradient do not vanish. */
 export function euclideanLength(values: Float64Array): number {
-  const largest = values.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  let largest = 0;
+  for (let i = 0; i < values.length; i++) largest = Math.max(largest, Math.abs(values[i]!));
   if (largest === 0) return 0;
-  return largest * Math.sqrt(values.reduce((sum, value) => sum + (value / largest) ** 2, 0));
+  let sum = 0;
+  for (let i = 0; i < values.length; i++) sum += (values[i]! / largest) ** 2;
+  return largest * Math.sqrt(sum);
 }
