@@ -16,6 +16,7 @@ import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective, type ObjectiveInput, objectiveValues } from './objective.js';
 import { labelOf, type PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
+import type { Rule } from './rule.js';
 
 export interface CompileOptions {
   readonly objective: Objective;
@@ -92,7 +93,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   const [subject] = sources;
   const forward = builder.build();
   const shapes = inferWithInputs(forward, options.inputDims);
-  const { maker } = indexGraph(forward);
+  const { maker, consumers } = indexGraph(forward);
   const active = activeValues(forward, shapes, wrt);
   const path = pathNodes(forward, active, sources, new Set(wrt));
   if (path.length === 0 && !sources.some((value) => wrt.includes(value))) {
@@ -104,7 +105,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   const rules = chooseRules(
     composite,
     path,
-    { constant: (value) => shapes.constant(value), maker },
+    { constant: (value) => shapes.constant(value), maker, consumers },
     gradientRule,
   );
   requireFloat32(shapes, [...wrt, ...sources]);
@@ -114,7 +115,8 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
     if (dims !== undefined) return dims;
     throw new UnitscopeError('unsupported', `the dims of ${value} cannot be inferred`, { subject: value });
   };
-  const start = objective.kind === 'unit' ? (composite.start ?? 'one') : 'one';
+  const { kind } = objective;
+  const start = (kind === 'class' || kind === 'unit' ? composite.start?.[kind] : undefined) ?? 'one';
   const seed = emitObjective(builder, objective, dimsOf, start);
   const arrived = new Map([...seed.signals].map(([value, signal]) => [value, [signal]]));
   const total = (value: string): string | undefined => {
@@ -185,7 +187,7 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
       rule: rules.get(node)!.name,
     })),
     placement,
-    notes: notesOn(composite, path),
+    notes: [...notesOnSilence(composite, path), ...notesOnRules(composite, rules)],
   };
 }
 
@@ -279,7 +281,7 @@ function forbid(composite: Composite, path: readonly Node[]): void {
   }
 }
 
-function notesOn(composite: Composite, path: readonly Node[]): string[] {
+function notesOnSilence(composite: Composite, path: readonly Node[]): string[] {
   const silent = new Set(composite.silentOn ?? []);
   const found = [
     ...new Set(path.map((node) => node.operator).filter((operator) => silent.has(operator))),
@@ -289,4 +291,13 @@ function notesOn(composite: Composite, path: readonly Node[]): string[] {
     : [
         `${composite.name} is defined for ReLU; ${found.join(', ')} keep${found.length === 1 ? 's' : ''} the derivative`,
       ];
+}
+
+/** What the rules say of themselves, once each, with the operators they were used at. */
+function notesOnRules({ name }: Composite, rules: ReadonlyMap<Node, Rule>): string[] {
+  const operators = new Map<string, Set<string>>();
+  for (const [{ operator }, { note }] of rules) {
+    if (note !== undefined) operators.set(note, (operators.get(note) ?? new Set()).add(operator));
+  }
+  return [...operators].map(([note, names]) => `${name}: ${[...names].sort().join(', ')} ${note}`);
 }

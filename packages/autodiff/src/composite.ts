@@ -7,6 +7,8 @@ export interface NodeView {
   readonly node: Node;
   constant(value: string): Constant | undefined;
   maker(value: string): Node | undefined;
+  /** The nodes that read a value, of those the objective needs. */
+  consumers(value: string): readonly Node[];
 }
 
 /** One line of a composite: the conditions that are given must all hold. */
@@ -28,8 +30,8 @@ export interface Assignment {
 export interface Composite {
   readonly name: string;
   readonly assignments: readonly Assignment[];
-  /** What the backward pass starts with at a unit; `one` by default. */
-  readonly start?: StartingSignal;
+  /** What the backward pass starts with at a class and at a unit; `one` where nothing is said. */
+  readonly start?: Readonly<Partial<Record<'class' | 'unit', StartingSignal>>>;
   /** Operators the method is not defined for, with what to do instead. */
   readonly forbidden?: Readonly<Record<string, string>>;
   /** Operators the method's paper does not speak of and that keep their derivative: a result says so. */

@@ -4,6 +4,15 @@ export { canonize, findScore, RULE_OPSET, type ScoreOutput } from './canonize.js
 export { type CompiledPullback, type CompileOptions, compile, type PlannedRule } from './compile.js';
 export { type Assignment, type Composite, type NodeView, withAssignments } from './composite.js';
 export { gradient } from './composites/gradient.js';
+export {
+  type EpsilonOptions,
+  type GammaOptions,
+  type LrpOptions,
+  lrp,
+  lrpEpsilon,
+  lrpGamma,
+  lrpZPlus,
+} from './composites/lrp.js';
 export { deconvnet, deconvolution, guidedBackprop } from './composites/rectifying.js';
 export { redirectedRelu } from './composites/redirected-relu.js';
 export { foldScales } from './fold-scale.js';

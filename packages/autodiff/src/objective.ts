@@ -21,7 +21,10 @@ export type Objective =
 
 export type UnitPosition = 'given' | 'max' | 'mean';
 
-/** The signal the backward pass starts with: 1 for the derivative, the activation for Zeiler and Fergus' deconvnet. */
+/**
+ * The signal the backward pass starts with: 1 for the derivative; the explained score or activation itself for Zeiler and
+ * Fergus' deconvnet and for relevance, of which there is as much as there is to explain.
+ */
 export type StartingSignal = 'one' | 'activation';
 
 /** A run-time input of an objective. */

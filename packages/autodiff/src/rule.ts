@@ -65,4 +65,6 @@ export interface Rule {
   /** '' (ONNX's own) by default. */
   readonly domain?: string;
   readonly backward: (context: RuleContext) => readonly (string | undefined)[];
+  /** What a reader of a result must know where the rule was used: a clause about the node's operator. */
+  readonly note?: string;
 }

@@ -120,7 +120,7 @@ function commonSubject({ explanations, classNames, unit }: Drawing): string {
     : `explained: ${nameClass(target, classNames)}`;
 }
 
-/** One map, signed around grey or a heat map, on a scale of its own. */
+/** The map of one sample, signed in colours or grey, or as heat, on a scale of its own. */
 export function drawMap(
   { form }: Pick<Explanation, 'form'>,
   map: Tensor,

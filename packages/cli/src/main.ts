@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { UnitscopeError } from '@unitscope/tensor';
 import { Command, CommanderError } from 'commander';
 import { addAscendCommand } from './commands/ascend.js';
+import { addAttackCommand } from './commands/attack.js';
 import { addCheckCommand } from './commands/check.js';
 import { addCompileCommand } from './commands/compile.js';
 import { addDataCommand } from './commands/data-part-world.js';
@@ -28,6 +29,7 @@ const COMMANDS = [
   addExplainCommand,
   addAscendCommand,
   addProjectCommand,
+  addAttackCommand,
   addCheckCommand,
   addCompileCommand,
   addDissectCommand,

@@ -13,6 +13,7 @@ export interface MethodFlags {
   readonly baseline?: number | 'black';
   readonly window?: readonly [number, number];
   readonly stride?: readonly [number, number];
+  readonly epsilon?: number;
   readonly camLayer?: string;
 }
 
@@ -27,6 +28,7 @@ const READ_BY: Readonly<Record<keyof MethodFlags, readonly string[]>> = {
   baseline: ['integrated-gradients', 'occlusion'],
   window: ['occlusion'],
   stride: ['occlusion'],
+  epsilon: ['lrp', 'lrp-epsilon'],
   camLayer: ['grad-cam', 'guided-grad-cam'],
 };
 
@@ -46,6 +48,11 @@ const OPTIONS: Readonly<Record<keyof MethodFlags, readonly [string, string, (tex
   seed: ['--seed <n>', 'SmoothGrad and its kin: of the noise (0)', parseSeed],
   window: ['--window <h,w>', 'occlusion: what is covered (an eighth of the picture)', parseSize],
   stride: ['--stride <h,w>', 'occlusion: how far it moves (half the window)', parseSize],
+  epsilon: [
+    '--epsilon <e>',
+    'LRP: what keeps divisions sound; more drops what nearly cancelled (1e-6)',
+    parseEpsilon,
+  ],
   camLayer: ['--cam-layer <name>', 'Grad-CAM: the layer whose maps are weighted (last-conv)', (text) => text],
 };
 
@@ -127,6 +134,13 @@ function parseNoise(text: string): number {
   if (text.trim() === '' || !Number.isFinite(noise) || noise < 0)
     throw new InvalidArgumentError('It must be a number of at least 0, such as 0.15.');
   return noise;
+}
+
+function parseEpsilon(text: string): number {
+  const epsilon = Number(text);
+  if (text.trim() === '' || !(Math.fround(epsilon) > 0 && Number.isFinite(epsilon)))
+    throw new InvalidArgumentError('It must be a number above 0, such as 0.01.');
+  return epsilon;
 }
 
 /** A parser of seeds for commander. */

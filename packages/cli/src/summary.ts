@@ -74,7 +74,11 @@ export interface TopClass {
 }
 
 /** The classes of the highest scores of one sample, highest first; none where no class was explained. */
-export function topClasses({ logits }: Explanation, sample: number, count: number): readonly TopClass[] {
+export function topClasses(
+  { logits }: Pick<Explanation, 'logits'>,
+  sample: number,
+  count: number,
+): readonly TopClass[] {
   if (logits === undefined) return [];
   const { dims, data } = logits;
   const size = data.length / dims[0]!;

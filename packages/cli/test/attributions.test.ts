@@ -29,6 +29,14 @@ describe('methods of many passes', () => {
     ]);
   });
 
+  it('LRP takes an epsilon', async () => {
+    const { explanations } = await recordOf([...explain, '--method', 'lrp,lrp-epsilon', '--epsilon', '0.01']);
+    expect(explanations.map(({ parameters }: { parameters: unknown }) => parameters)).toEqual([
+      { epsilon: 0.01 },
+      { epsilon: 0.01 },
+    ]);
+  });
+
   it('black is the preprocessing of a black picture', async () => {
     const args = ['explain', model, picture, '--method', 'integrated-gradients', '--baseline', 'black'];
     const { explanations } = await recordOf([...args, '--preprocess', 'imagenet']);
@@ -62,6 +70,9 @@ describe('what cannot be', () => {
     [['--method', 'vargrad', '--noise', 'much'], 2, /'much' is invalid. It must be a number of at least 0/],
     [['--method', 'vargrad', '--seed', '-1'], 2, /'-1' is invalid. It must be a whole number/],
     [['--method', 'occlusion', '--window', '9,9'], 2, /a window of 9x9 does not fit a picture of 8x8/],
+    [['--method', 'lrp', '--epsilon', '0'], 2, /'0' is invalid. It must be a number above 0/],
+    [['--method', 'gradient', '--epsilon', '1'], 2, /--epsilon is about lrp, lrp-epsilon/],
+    [['--method', 'lrp', '--score', 'probability'], 2, /explain the score before the softmax/],
     [['--method', 'grad-cam', '--cam-layer', 'fc'], 2, /fc has dims .*Grad-CAM needs a layer with maps/],
     [['--method', 'grad-cam', '--cam-layer', 'conv3'], 1, /no layer "conv3"; did you mean/],
   ] as const)('%j', (args, code, line) => expectRefusal(folder, [...explain, ...args], code, line));

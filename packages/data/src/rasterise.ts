@@ -19,11 +19,11 @@ export async function rasteriseSvg(svg: string, { scale = 1 } = {}): Promise<Uin
   }
 }
 
-/** An SVG document that leaves nothing transparent, as pixels, one for each of its own. Throws as `rasteriseSvg`. */
-export async function rasterisePixels(svg: string): Promise<RgbPicture> {
+/** An SVG document as pixels, white where it is transparent, `scale` for each of its own. Throws as `rasteriseSvg`. */
+export async function rasterisePixels(svg: string, { scale = 1 } = {}): Promise<RgbPicture> {
   try {
-    const { data, info } = await sharp(Buffer.from(svg), { density: DENSITY })
-      .removeAlpha()
+    const { data, info } = await sharp(Buffer.from(svg), { density: DENSITY * scale })
+      .flatten({ background: 'white' })
       .raw()
       .toBuffer({ resolveWithObject: true });
     const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);

@@ -43,7 +43,8 @@ export function barChart(bars: readonly Bar[], { title, valueLabel }: ChartLabel
     marks: [
       Plot.barX(bars, { x: 'value', y: 'kind', fy: 'group', fill: 'kind' }),
       Plot.text(bars, {
-        x: 'value',
+        // Beside the bar where it is free: a bar below zero has the names on its other side.
+        x: ({ value }: Bar) => Math.max(0, value),
         y: 'kind',
         fy: 'group',
         text: ({ value, kind }: Bar) => `${value} ${kind}`,

@@ -43,6 +43,14 @@ describe('a bar chart', () => {
       expect(texts).toContain(label);
   });
 
+  it('writes the value of a bar below zero on the side that is free', () => {
+    const bars = [-3, 1].map((value, i) => ({ group: 'unit', kind: ['before', 'after'][i]!, value }));
+    const below = barChart(bars, labels);
+    const [zero] = elements(below, 'rect').filter(({ fill }) => fill === '#efb118');
+    const text = below.match(/<text[^>]*translate\(([\d.]+),[^>]*>-3 before/);
+    expect(Number(text?.[1])).toBeCloseTo(zero!.number('x'), 0);
+  });
+
   it('is the same for the same values', () => {
     expect(barChart(BARS, labels)).toBe(svg);
   });

@@ -1,4 +1,21 @@
 export {
+  type ActivationChange,
+  compareActivations,
+  type UnitChange,
+} from './adversarial/activation-change.js';
+export {
+  ATTACK_NAMES,
+  type Attack,
+  type AttackedSample,
+  type AttackName,
+  type AttackOptions,
+  type AttackProgress,
+  type AttackRecord,
+  attack,
+} from './adversarial/attack.js';
+export type { ClassStanding } from './adversarial/cross-entropy.js';
+export { NORM_NAMES, type NormName } from './adversarial/norm-ball.js';
+export {
   type AscendOptions,
   type Ascent,
   type AscentFrame,
@@ -92,6 +109,7 @@ export {
   integratedGradients,
   integratedGradientsMethod,
 } from './methods/integrated-gradients.js';
+export { lrp, lrpEpsilon, lrpEpsilonMethod, lrpMethod } from './methods/lrp.js';
 export {
   type Attribution,
   type Completeness,

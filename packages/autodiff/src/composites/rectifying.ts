@@ -55,7 +55,7 @@ export const deconvolution: Composite = {
 export const deconvnet: Composite = {
   name: 'deconvnet',
   assignments: [...rectify('deconvnet'), { rule: lrn.identity }, { rule: mul.gateConstant, when: isGated }],
-  start: 'activation',
+  start: { unit: 'activation' },
   forbidden,
   silentOn,
 };

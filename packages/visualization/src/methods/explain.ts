@@ -101,9 +101,10 @@ export function notesOnRules(
 ): string[] {
   const own = new Set(composite.assignments.map(({ rule }) => rule.name));
   if (forwardOnly === true || own.size === 0 || plan.some(({ rule }) => own.has(rule))) return [];
-  const scaled = composite.start === 'activation' && isUnit;
+  const kind = isUnit ? 'unit' : 'class';
+  const factor = { class: ' times the score', unit: " times the unit's activation" }[kind];
   return [
-    `${name}: the network has no ReLU, nor anything else the method treats in a way of its own, so the map is the gradient${scaled ? " times the unit's activation" : ''}`,
+    `${name}: the network has no ReLU, nor anything else the method treats in a way of its own, so the map is the gradient${composite.start?.[kind] === 'activation' ? factor : ''}`,
   ];
 }
 

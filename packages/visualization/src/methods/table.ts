@@ -3,6 +3,7 @@ import type { Baseline } from './baseline.js';
 import { gradCamMethod, guidedGradCamMethod } from './grad-cam.js';
 import { gradientMethod, inputTimesGradientMethod, saliencyMapMethod } from './gradient.js';
 import { integratedGradientsMethod } from './integrated-gradients.js';
+import { lrpEpsilonMethod, lrpMethod } from './lrp.js';
 import type { Method } from './method.js';
 import { occlusionMethod } from './occlusion.js';
 import { deconvnetMethod, deconvolutionMethod, guidedBackpropMethod } from './rectifying.js';
@@ -23,6 +24,8 @@ export interface MethodOptions {
   /** Of occlusion. */
   readonly window?: readonly [number, number];
   readonly stride?: readonly [number, number];
+  /** Of LRP: what keeps its divisions sound. */
+  readonly epsilon?: number;
   /** Of Grad-CAM and guided Grad-CAM. */
   readonly layer?: string;
 }
@@ -39,6 +42,8 @@ const makers: readonly ((options: MethodOptions) => Method)[] = [
   () => guidedBackpropMethod,
   () => deconvnetMethod,
   () => deconvolutionMethod,
+  lrpMethod,
+  lrpEpsilonMethod,
   gradCamMethod,
   guidedGradCamMethod,
   occlusionMethod,
