@@ -1,3 +1,16 @@
+export { FilterState } from './interpretable-cnn/filter-state.js';
+export {
+  type FilterLoss,
+  InterpretableLayer,
+  type MaskedMaps,
+} from './interpretable-cnn/interpretable-layer.js';
+export {
+  type InterpretableLayerOptions,
+  type ResolvedOptions,
+  type Strength,
+  Z_MODES,
+  type ZMode,
+} from './interpretable-cnn/layer-options.js';
 export { FIRST_SLOPE, type MapShape, READINGS, type Reading } from './interpretable-cnn/map-shape.js';
 export {
   type MaskSubgraph,
