@@ -1,3 +1,10 @@
+export {
+  type FilterLossTerm,
+  type FilterLossTermOptions,
+  filterLossTerm,
+  type TermContext,
+  type TermView,
+} from './interpretable-cnn/filter-loss-term.js';
 export { FilterState } from './interpretable-cnn/filter-state.js';
 export {
   type FilterLoss,

@@ -1,7 +1,6 @@
 import {
   argmaxMaps,
   betaOfReleasedSlope,
-  categoryWeights,
   filterTargets,
   type KernelOptions,
   maskBackward,
@@ -14,7 +13,14 @@ import {
 import type { StateReader, StateValue } from '@unitscope/metrics';
 import { sameDims, type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { type BatchSummary, FilterState } from './filter-state.js';
-import { type InterpretableLayerOptions, type ResolvedOptions, resolveOptions } from './layer-options.js';
+import {
+  hasTwoSides,
+  type InterpretableLayerOptions,
+  keepsZ,
+  type ResolvedOptions,
+  resolveOptions,
+  sideWeights,
+} from './layer-options.js';
 import type { MapShape } from './map-shape.js';
 import { readMaps, releasedDirection } from './released-gradient.js';
 import { scaleToMagnitude } from './scale-to-magnitude.js';
@@ -30,7 +36,7 @@ export interface MaskedMaps {
 export interface FilterLoss {
   /**
    * Minus the mutual information between a filter's maps and the templates, `[C]`, in nats: with Z of the batch where
-   * `zMode` is `exact`, else with the Z the layer keeps. Of the paper's templates in either reading.
+   * `zMode` is `exact` and in the released reading, else with the Z the layer keeps. Of the paper's templates in either.
    */
   readonly loss: Tensor;
   /**
@@ -111,16 +117,9 @@ export class InterpretableLayer {
     const targets = filterTargets(this.state.categories, labels);
     const { beta, tau, alpha } = this.options;
     const prior = { ...this.#kernels, beta, tau, alpha };
-    const [largest, scores] = await Promise.all([
-      argmaxMaps(maps, this.#kernels),
-      templateScores(maps, { ...this.#kernels, beta, tau }),
-    ]);
+    const largest = await argmaxMaps(maps, this.#kernels);
     this.#requireFinite(largest.value);
-    const z = new RunningZ(this.shape.channels, this.shape.height * this.shape.width + 1);
-    z.add(scores.scores);
-    const kept = this.state.zSoFar();
-    kept.merge(z);
-    const logZ = this.options.zMode === 'exact' || batch === 0 ? {} : { logZ: kept.logZ(batch) };
+    const { z, logZ } = await this.#partition(maps);
     const released = this.options.reading === 'released' ? readMaps(maps, this.state.slopes) : undefined;
     const direction =
       released === undefined
@@ -131,13 +130,28 @@ export class InterpretableLayer {
     this.#scale(direction, targets, strengths);
     const [count = 0, channels = 0] = targets.dims;
     const summary: BatchSummary = {
-      z,
+      ...(z === undefined ? {} : { z }),
       sums: sumsOf(maps),
       largest: { dims: [count, channels], data: largest.value.data },
       ...(released === undefined ? {} : { spread: spreadOf(released, [count, channels]) }),
     };
     this.state.take(summary, labels, targets);
     return { loss, gradient: { dims: maps.dims, data: direction }, strengths, targets };
+  }
+
+  /** Z of the batch, and log Z of all that is kept with it, scaled to the batch; nothing where Z is the batch's own. */
+  async #partition(
+    maps: Tensor,
+  ): Promise<{ readonly z?: RunningZ; readonly logZ?: { readonly logZ: Tensor } }> {
+    const [batch = 0] = maps.dims;
+    if (!keepsZ(this.options) || batch === 0) return {};
+    const { beta, tau } = this.options;
+    const { scores } = await templateScores(maps, { ...this.#kernels, beta, tau });
+    const z = new RunningZ(this.shape.channels, this.shape.height * this.shape.width + 1);
+    z.add(scores);
+    const kept = this.state.zSoFar();
+    kept.merge(z);
+    return { z, logZ: { logZ: kept.logZ(batch) } };
   }
 
   /** lambda of each filter at this epoch. */
@@ -156,7 +170,7 @@ export class InterpretableLayer {
   }
 
   #scale(direction: Float32Array, targets: Tensor<Uint8Array>, strengths: Float64Array): void {
-    const { strength, reading, zMode } = this.options;
+    const { strength } = this.options;
     const { channels, height, width } = this.shape;
     const cells = height * width;
     const [batch = 0] = targets.dims;
@@ -167,18 +181,14 @@ export class InterpretableLayer {
     }
     const size = (strength.magnitude ?? 0) / (this.state.epoch * batch);
     // Where every picture has all templates there are no two sides to bring to one size.
-    const sides = reading === 'released' || zMode === 'one-template' ? targets.data : undefined;
-    scaleToMagnitude(direction, { batch, channels, cells }, size, sides, this.#sideWeights());
-  }
-
-  /** Of each filter, what its positives and its negatives count; 1 in the paper's reading. */
-  #sideWeights(): readonly (readonly [positive: number, negative: number])[] {
-    const { reading, densities } = this.options;
-    const weights = reading === 'released' ? categoryWeights(densities) : [];
-    return Array.from(this.state.categories, (category) => {
-      const found = weights[category];
-      return found === undefined ? [1, 1] : [found.positiveWeight, found.negativeWeight];
-    });
+    const sides = hasTwoSides(this.options) ? targets.data : undefined;
+    scaleToMagnitude(
+      direction,
+      { batch, channels, cells },
+      size,
+      sides,
+      sideWeights(this.options, this.state.categories),
+    );
   }
 
   #check({ dims, data }: Tensor): void {

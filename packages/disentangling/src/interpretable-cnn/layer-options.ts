@@ -1,4 +1,4 @@
-import type { CategoryMode, KernelOptions, MiMode } from '@unitscope/kernels';
+import { type CategoryMode, categoryWeights, type KernelOptions, type MiMode } from '@unitscope/kernels';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import { FIRST_SLOPE, READINGS, type Reading, slopesOf } from './map-shape.js';
 
@@ -117,6 +117,28 @@ export function resolveOptions(
     ...{ reading, slope: slopes, beta, tau, alpha, zMode, categories, assignment, densities, slopeRate },
     strength: resolveStrength(strength),
   };
+}
+
+/** Whether Z is that of more maps than the batch's. */
+export function keepsZ({ reading, zMode }: ResolvedOptions): boolean {
+  return reading === 'paper' && zMode !== 'exact';
+}
+
+/** Whether pictures of a filter's category are treated otherwise than the rest. */
+export function hasTwoSides({ reading, zMode }: ResolvedOptions): boolean {
+  return reading === 'released' || zMode === 'one-template';
+}
+
+/** Of each filter, what the pictures of its category and the others count; 1 in the paper's reading. */
+export function sideWeights(
+  { reading, densities }: ResolvedOptions,
+  categories: Int32Array,
+): readonly (readonly [positive: number, negative: number])[] {
+  const weights = reading === 'released' ? categoryWeights(densities) : [];
+  return Array.from(categories, (category) => {
+    const found = weights[category];
+    return found === undefined ? [1, 1] : [found.positiveWeight, found.negativeWeight];
+  });
 }
 
 function resolveStrength(strength: Strength): Strength {

@@ -1,5 +1,6 @@
 import type { GraphBuilder } from '@unitscope/onnx';
 import { FIRST_SLOPE, type MapShape, type Reading, slopesOf } from './map-shape.js';
+import { emitCentroid, emitLargest, unitAxes, wholeAxes } from './part-location.js';
 
 export interface MaskSubgraphOptions {
   /** Default `paper`. */
@@ -68,81 +69,3 @@ export function maskSubgraph(
   const mask = emit('Relu', [unit]);
   return { masked: emit('Mul', [maps, mask]), mask, slopes };
 }
-
-/** Where the rows and columns lie, and the distance over which a slope of 1 falls from 1 to 0. */
-interface MaskAxes {
-  readonly rows: readonly number[];
-  readonly columns: readonly number[];
-  readonly unit: number;
-}
-
-interface Writer {
-  readonly builder: GraphBuilder;
-  readonly emit: (operator: string, inputs: readonly string[], attributes?: Record<string, number>) => string;
-  readonly stem: string;
-}
-
-function wholeAxes({ height, width }: MapShape): MaskAxes {
-  const unit = (height * width) / greatestDivisor(height, width);
-  const axis = (size: number) => Array.from({ length: size }, (_, cell) => (cell * unit) / size);
-  return { rows: axis(height), columns: axis(width), unit };
-}
-
-function unitAxes({ height, width }: MapShape): MaskAxes {
-  const axis = (size: number) =>
-    Array.from({ length: size }, (_, cell) => (size === 1 ? 1 : -1 + (2 * cell) / (size - 1)));
-  return { rows: axis(height), columns: axis(width), unit: 1 };
-}
-
-function greatestDivisor(a: number, b: number): number {
-  return b === 0 ? a : greatestDivisor(b, a % b);
-}
-
-/** Row and column, `[N, C, 1, 1]`, of the first maximum. */
-function emitLargest(
-  { builder, emit, stem }: Writer,
-  maps: string,
-  { height, width }: MapShape,
-  { rows, columns }: MaskAxes,
-): readonly [string, string] {
-  const cells = height * width;
-  const flat = emit('Reshape', [maps, builder.ints([0, 0, cells, 1], undefined, `${stem}.cells`)]);
-  const at = emit('ArgMax', [flat], { axis: 2, keepdims: 1 });
-  const look = (place: (cell: number) => number) => {
-    const table = Array.from({ length: cells }, (_, cell) => place(cell));
-    return emit('Gather', [builder.floats(table, undefined, `${stem}.places`), at]);
-  };
-  return [look((cell) => rows[Math.floor(cell / width)]!), look((cell) => columns[cell % width]!)];
-}
-
-/** Row and column, `[N, C, 1, 1]`, of the rounded centroid; of a map of zeros, of its first cell. */
-function emitCentroid(
-  { builder, emit, stem }: Writer,
-  maps: string,
-  { height, width }: MapShape,
-  { rows, columns }: MaskAxes,
-): readonly [string, string] {
-  const cells = height * width;
-  const flat = emit('Reshape', [maps, builder.ints([0, 0, cells], undefined, `${stem}.cells`)]);
-  const weights = Array.from({ length: cells }, (_, cell) => [
-    Math.floor(cell / width) + 1,
-    (cell % width) + 1,
-    1,
-  ]).flat();
-  const sums = emit('MatMul', [flat, builder.floats(weights, [cells, 3], `${stem}.moments`)]);
-  const mass = emit('Gather', [sums, builder.ints([2], undefined, `${stem}.mass`)], { axis: 2 });
-  const mean = emit('Div', [sums, emit('Max', [mass, builder.floats(1e-9, undefined, `${stem}.least`)])]);
-  const rounded = emit('Floor', [emit('Add', [mean, builder.floats(0.5, undefined, `${stem}.half`)])]);
-  const ends = builder.floats([height, width, 1], undefined, `${stem}.last`);
-  const first = builder.floats(1, undefined, `${stem}.first`);
-  const within = emit('Max', [emit('Min', [rounded, ends]), first]);
-  const places = emit('Cast', [emit('Sub', [within, first])], { to: INT64 });
-  const look = (axis: number, positions: readonly number[]) => {
-    const place = emit('Gather', [places, builder.ints([axis], [1, 1], `${stem}.axis`)], { axis: 2 });
-    return emit('Gather', [builder.floats(positions, undefined, `${stem}.places`), place]);
-  };
-  return [look(0, rows), look(1, columns)];
-}
-
-/** ONNX's number of the element type. */
-const INT64 = 7;
