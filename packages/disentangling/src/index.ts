@@ -11,6 +11,7 @@ export {
   InterpretableLayer,
   type MaskedMaps,
 } from './interpretable-cnn/interpretable-layer.js';
+export { type MaskRecord, masksOf } from './interpretable-cnn/interpretable-record.js';
 export {
   type InterpretableLayerOptions,
   type ResolvedOptions,
@@ -18,6 +19,13 @@ export {
   Z_MODES,
   type ZMode,
 } from './interpretable-cnn/layer-options.js';
+export {
+  ADDED_INITS,
+  type AddedConvolution,
+  type AddedInit,
+  type MakeInterpretableOptions,
+  makeInterpretable,
+} from './interpretable-cnn/make-interpretable.js';
 export { FIRST_SLOPE, type MapShape, READINGS, type Reading } from './interpretable-cnn/map-shape.js';
 export {
   type MaskSubgraph,

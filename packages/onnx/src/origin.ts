@@ -69,6 +69,11 @@ export class ModelRest {
     return new ModelRest(model, defaults, rest.#folder);
   }
 
+  /** The same, but for the model; of a graph that comes from no file, nothing but the model. */
+  static withModel(rest: ModelRest | undefined, model: ModelProto): ModelRest {
+    return rest === undefined ? new ModelRest(model) : new ModelRest(model, rest.#defaults, rest.#folder);
+  }
+
   static folderOf(rest: ModelRest): string | undefined {
     return rest.#folder;
   }

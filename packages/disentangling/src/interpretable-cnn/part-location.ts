@@ -62,26 +62,23 @@ export function emitCentroid(
   { height, width }: MapShape,
   { rows, columns }: MaskAxes,
 ): readonly [string, string] {
-  const cells = height * width;
-  const flat = emit('Reshape', [maps, builder.ints([0, 0, cells], undefined, `${stem}.cells`)]);
-  const weights = Array.from({ length: cells }, (_, cell) => [
-    Math.floor(cell / width) + 1,
-    (cell % width) + 1,
-    1,
-  ]).flat();
-  const sums = emit('MatMul', [flat, builder.floats(weights, [cells, 3], `${stem}.moments`)]);
-  const mass = emit('Gather', [sums, builder.ints([2], undefined, `${stem}.mass`)], { axis: 2 });
-  const mean = emit('Div', [sums, emit('Max', [mass, builder.floats(1e-9, undefined, `${stem}.least`)])]);
-  const rounded = emit('Floor', [emit('Add', [mean, builder.floats(0.5, undefined, `${stem}.half`)])]);
-  const ends = builder.floats([height, width, 1], undefined, `${stem}.last`);
-  const first = builder.floats(1, undefined, `${stem}.first`);
-  const within = emit('Max', [emit('Min', [rounded, ends]), first]);
-  const places = emit('Cast', [emit('Sub', [within, first])], { to: INT64 });
-  const look = (axis: number, positions: readonly number[]) => {
-    const place = emit('Gather', [places, builder.ints([axis], [1, 1], `${stem}.axis`)], { axis: 2 });
+  const number = (value: number) => builder.floats(value, undefined, `${stem}.number`);
+  // Means of cells stand for sums, which have no operator that is the same in all versions.
+  const sumOf = (value: string) => emit('Mul', [emit('GlobalAveragePool', [value]), number(height * width)]);
+  const mass = emit('Max', [sumOf(maps), number(1e-9)]);
+  const look = (size: number, dims: readonly number[], positions: readonly number[]) => {
+    const cells = builder.floats(
+      positions.map((_, cell) => cell + 1),
+      dims,
+      `${stem}.cells`,
+    );
+    const mean = emit('Div', [sumOf(emit('Mul', [maps, cells])), mass]);
+    const rounded = emit('Floor', [emit('Add', [mean, number(0.5)])]);
+    const within = emit('Max', [emit('Min', [rounded, number(size)]), number(1)]);
+    const place = emit('Cast', [emit('Sub', [within, number(1)])], { to: INT64 });
     return emit('Gather', [builder.floats(positions, undefined, `${stem}.places`), place]);
   };
-  return [look(0, rows), look(1, columns)];
+  return [look(height, [height, 1], rows), look(width, [1, width], columns)];
 }
 
 /** ONNX's number of the element type. */
