@@ -239,7 +239,8 @@ describe.each([
             );
             // The last bit of a sum decides to which cell a centroid halfway between two is rounded.
             if (reading === 'released' && isHalfway(x0!, width)) continue;
-            expectClose(a!, b!, 0, 1e-5 * largestOf(b!));
+            // Masks of at most 1 are rounded a few times, on either way.
+            expectClose(a!, b!, 0, 2 ** -20 * largestOf(x0!));
           }
         }
         const results = await model.run(x);
