@@ -1,4 +1,10 @@
 export {
+  type FilterFields,
+  type FilterFieldsOptions,
+  type FilterPlace,
+  filterFields,
+} from './interpretable-cnn/filter-fields.js';
+export {
   type FilterLossTerm,
   type FilterLossTermOptions,
   filterLossTerm,
@@ -6,6 +12,12 @@ export {
   type TermView,
 } from './interpretable-cnn/filter-loss-term.js';
 export { FilterState } from './interpretable-cnn/filter-state.js';
+export {
+  type InterpretabilityReport,
+  interpretabilityReport,
+  type ObjectsWithLandmarks,
+  type ReportOptions,
+} from './interpretable-cnn/interpretability-report.js';
 export {
   type FilterLoss,
   InterpretableLayer,
@@ -32,3 +44,4 @@ export {
   type MaskSubgraphOptions,
   maskSubgraph,
 } from './interpretable-cnn/mask-subgraph.js';
+export { SpatialSpread, type SpatialSpreadResult } from './interpretable-cnn/spatial-spread.js';

@@ -13,7 +13,7 @@ import {
 } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
-import { InterpretableLayer, makeInterpretable, masksOf } from '../src/index.js';
+import { InterpretableLayer, makeInterpretable, masksOf, READINGS } from '../src/index.js';
 import { expectClose, largestOf } from './support/arrays.js';
 import { sharedFile } from './support/goldens.js';
 
@@ -215,10 +215,11 @@ describe.each([
 ] as const)('%s, %s', (name, layers, side) => {
   const file = sharedFile(`data/models/${name}.onnx`);
 
-  it.skipIf(file === undefined)('is masked, saved and run', async () => {
-    const graph = await readModelFile(file!);
-    for (const reading of ['paper', 'released'] as const) {
-      const bytes = writeModel(makeInterpretable(graph, layers, { reading }));
+  it.skipIf(file === undefined).each(READINGS)(
+    'is masked, saved and run, %s',
+    { timeout: 60_000 },
+    async (reading) => {
+      const bytes = writeModel(makeInterpretable(await readModelFile(file!), layers, { reading }));
       const model = await Model.load(bytes);
       try {
         const masks = masksOf(model.graph);
@@ -250,6 +251,6 @@ describe.each([
       } finally {
         await model.close();
       }
-    }
-  });
+    },
+  );
 });
