@@ -7,6 +7,7 @@ import { addDissectCommand } from './commands/dissect.js';
 import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addLayersCommand } from './commands/layers.js';
+import { addMakeInterpretableCommand } from './commands/make-interpretable.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
@@ -28,6 +29,7 @@ const COMMANDS = [
   addMergeCommand,
   addStabilityCommand,
   addEvaluateCommand,
+  addMakeInterpretableCommand,
   addSelftestCommand,
   addDataCommand,
 ];
