@@ -28,7 +28,11 @@ function termGraph(term: FilterLossTerm, dims: readonly (number | string)[], slo
   const total = term.injections[0].emit({
     ...{ value: 'maps', signal: 'signal', builder },
     input: (name, type, inputDims) => builder.input({ name, type, dims: inputDims }),
-    output: (name, type, outputDims) => {
+    output: (name, value, type, outputDims) => {
+      builder.append({
+        ...{ name, operator: 'Identity', domain: '', inputs: [value], outputs: [name] },
+        attributes: new Map(),
+      });
       outputs.push(name);
       builder.output({ name, type, dims: outputDims });
     },

@@ -7,7 +7,7 @@ import {
   emitPaperGradient,
   emitReleasedGradient,
   FILTER_OUTPUTS,
-  type FilterGradient,
+  type FilterOutputs,
 } from './gradient-subgraph.js';
 import type { InterpretableLayer } from './interpretable-layer.js';
 import { hasTwoSides, keepsZ, sideWeights } from './layer-options.js';
@@ -18,7 +18,8 @@ export interface TermContext {
   readonly signal: string;
   readonly builder: GraphBuilder;
   input(name: string, type: ElementType, dims: readonly Dim[]): string;
-  output(value: string, type: ElementType, dims: readonly Dim[] | undefined): void;
+  /** Gives a value out under a name of its own. */
+  output(name: string, value: string, type: ElementType, dims: readonly Dim[] | undefined): void;
 }
 
 /** What it needs to know of a step. */
@@ -100,7 +101,6 @@ export function filterLossTerm(
     );
   }
   const { channels } = layer.shape;
-  let gradient: FilterGradient | undefined;
   let losses: Float32Array | undefined;
   const labelsOf = ({ labels, count }: TermView): Tensor<Uint8Array> => {
     if (labels.length !== count) {
@@ -109,12 +109,14 @@ export function filterLossTerm(
     const data = Uint8Array.from(labels.flatMap((label) => classes.map((own) => (label === own ? 1 : 0))));
     return { dims: [count, categories], data };
   };
-  const read = (outputs: ReadonlyMap<string, Tensor<TensorData>>, of: string | undefined): Tensor => {
-    const found = of === undefined ? undefined : outputs.get(of);
-    if (found?.data instanceof Float32Array) return { dims: found.dims, data: found.data };
-    throw new UnitscopeError('bad-input', `the step gave out no "${of}" of the filter losses`, {
-      subject: of ?? name,
-    });
+  const find = (outputs: ReadonlyMap<string, Tensor<TensorData>>, kind: keyof FilterOutputs) => {
+    const found = outputs.get(`${name}.${kind}`);
+    return found?.data instanceof Float32Array ? { dims: found.dims, data: found.data } : undefined;
+  };
+  const read = (outputs: ReadonlyMap<string, Tensor<TensorData>>, kind: keyof FilterOutputs): Tensor => {
+    const found = find(outputs, kind);
+    if (found !== undefined) return found;
+    throw new UnitscopeError('bad-input', `the step gave out no "${name}.${kind}"`, { subject: name });
   };
   const emit = ({ value: maps, signal, builder, input, output }: TermContext): string => {
     const writer = {
@@ -122,13 +124,13 @@ export function filterLossTerm(
       name,
       input: (stem: string, dims: readonly Dim[]) => input(`${name}.${stem}`, 'float32', dims),
     };
-    gradient =
+    const gradient =
       layer.options.reading === 'paper'
         ? emitPaperGradient(writer, maps, layer.shape, layer.options)
         : emitReleasedGradient(writer, maps, layer.shape, layer.options, slopeInput);
     for (const kind of FILTER_OUTPUTS) {
       const of = gradient.outputs[kind];
-      if (of !== undefined) output(of, 'float32', gradient.dims(kind));
+      if (of !== undefined) output(`${name}.${kind}`, of, 'float32', gradient.dims(kind));
     }
     return builder.node('Add', [signal, gradient.total], {}, { name: `${name}/Add` });
   };
@@ -148,16 +150,14 @@ export function filterLossTerm(
       return Object.fromEntries(feeds);
     },
     observe: (outputs, view) => {
-      const names = gradient?.outputs;
       const labels = labelsOf(view);
       const targets = filterTargets(layer.state.categories, labels);
-      const optional = (of: string | undefined) => (of === undefined ? undefined : read(outputs, of));
-      const [logSum, loss] = [optional(names?.logSum), optional(names?.loss)];
-      const [strengths, spreads] = [optional(names?.strengths), optional(names?.spreads)];
+      const [logSum, loss] = [find(outputs, 'logSum'), find(outputs, 'loss')];
+      const [strengths, spreads] = [find(outputs, 'strengths'), find(outputs, 'spreads')];
       const flat = (tensor: Tensor): Tensor => ({ dims: [view.count, channels], data: tensor.data });
       const summary: BatchSummary = {
-        sums: flat(read(outputs, names?.sums)),
-        largest: flat(read(outputs, names?.largest)),
+        sums: flat(read(outputs, 'sums')),
+        largest: flat(read(outputs, 'largest')),
         ...(logSum === undefined ? {} : { z: partitionOf(logSum, view.count) }),
         ...(strengths === undefined || spreads === undefined
           ? {}
@@ -211,7 +211,7 @@ function feedTo(
     const data = Float32Array.from(sum, (value, at) =>
       value === 0 ? -1e30 : largest[at]! + Math.log(value),
     );
-    feed('logSum', { dims: [z.channels, z.templates], data });
+    feed('logSumBefore', { dims: [z.channels, z.templates], data });
     feed('logShare', scalar(Math.log(count / (z.images + count))));
   }
   if (options.reading === 'released') feed('logCount', scalar(Math.log(count)));

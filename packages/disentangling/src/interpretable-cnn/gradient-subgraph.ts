@@ -85,7 +85,7 @@ export function emitPaperGradient(
   const logSum = reduce('LogSumExp', scores, [0], 0);
   let logZ = logSum;
   if (keepsZ(options)) {
-    const before = writer.input('logSum', [channels, cells + 1]);
+    const before = writer.input('logSumBefore', [channels, cells + 1]);
     const most = emit('Max', [before, logSum]);
     const terms = [before, logSum].map((part) => emit('Exp', [emit('Sub', [part, most])]));
     const both = emit('Add', [most, emit('Log', [emit('Add', terms)])]);
