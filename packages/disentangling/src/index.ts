@@ -23,7 +23,7 @@ export {
   InterpretableLayer,
   type MaskedMaps,
 } from './interpretable-cnn/interpretable-layer.js';
-export { type MaskRecord, masksOf } from './interpretable-cnn/interpretable-record.js';
+export { type MaskRecord, masksOf, withSlopes } from './interpretable-cnn/interpretable-record.js';
 export {
   type InterpretableLayerOptions,
   type ResolvedOptions,

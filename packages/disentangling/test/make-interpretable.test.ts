@@ -13,7 +13,7 @@ import {
 } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { describe, expect, it } from 'vitest';
-import { InterpretableLayer, makeInterpretable, masksOf, READINGS } from '../src/index.js';
+import { InterpretableLayer, makeInterpretable, masksOf, READINGS, withSlopes } from '../src/index.js';
 import { expectClose, largestOf } from './support/arrays.js';
 import { sharedFile } from './support/goldens.js';
 
@@ -178,6 +178,23 @@ describe('makeInterpretable', () => {
     ['a layer masked before', makeInterpretable(network(), 'conv1'), ['bn'], /masked already/],
   ] as const)('refuses %s', (_, graph, layers, line) => {
     expect(() => makeInterpretable(graph, layers)).toThrow(line);
+  });
+
+  it('takes on slopes that were learned', () => {
+    const made = makeInterpretable(network(), 'conv1', { reading: 'released' });
+    const [mask] = masksOf(made);
+    const steep = withSlopes(made, mask!, Float32Array.of(2, 2, 3, 3));
+    const x = pictures([1, 3, 12, 12]);
+    const [a, b] = [made, steep].map(
+      (graph) =>
+        evaluate(readModel(writeModel(graph)), { picture: x }, { outputs: [mask!.mask] }).get(mask!.mask)!
+          .data,
+    );
+    const sum = (data: Float64Array) => data.reduce((total, value) => total + value, 0);
+    expect(b!.subarray(0, 288)).toEqual(a!.subarray(0, 288));
+    expect(sum(b!.subarray(288))).toBeLessThan(0.6 * sum(a!.subarray(288)));
+    expect(() => withSlopes(made, mask!, Float32Array.of(2))).toThrow(/one of each of 4 channels/);
+    expect(() => withSlopes(network(), mask!, Float32Array.of(2, 2, 2, 2))).toThrow(/no slopes/);
   });
 
   it('refuses masks that the file tells wrongly of', () => {

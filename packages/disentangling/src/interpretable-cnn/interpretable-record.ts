@@ -1,6 +1,6 @@
 import { type Graph, metadataOf, withMetadata } from '@unitscope/onnx';
-import { UnitscopeError } from '@unitscope/tensor';
-import { type MapShape, READINGS, type Reading } from './map-shape.js';
+import { UnitscopeError, unknownName } from '@unitscope/tensor';
+import { type MapShape, READINGS, type Reading, slopesOf } from './map-shape.js';
 
 /** A mask that a network was given, by the names of its values. */
 export interface MaskRecord extends MapShape {
@@ -65,6 +65,18 @@ function readMask(item: unknown): MaskRecord | undefined {
     ...{ layer: layer!, maps: maps!, masked: masked!, mask: mask!, slopes: slopes!, reading, added },
     ...{ channels: channels!, height: height!, width: width! },
   };
+}
+
+/**
+ * The network with the slopes that were learned in its mask, `[C]`. Throws `bad-input` for another number of them,
+ * `not-found` for a mask of another network.
+ */
+export function withSlopes(graph: Graph, mask: MaskRecord, learned: Float32Array): Graph {
+  const initializer = graph.initializers.get(mask.slopes);
+  if (initializer === undefined) throw unknownName('slopes', mask.slopes, [...graph.initializers.keys()]);
+  const data = slopesOf(mask.channels, learned).slice();
+  const { name, type, dims } = initializer;
+  return { ...graph, initializers: new Map(graph.initializers).set(name, { name, type, dims, data }) };
 }
 
 /** The graph with the masks in its `metadata_props`. */
