@@ -11,6 +11,7 @@ import { addEvaluateCommand } from './commands/evaluate.js';
 import { addExplainCommand } from './commands/explain.js';
 import { addExplanatoryGraphCommand } from './commands/explanatory-graph.js';
 import { addLayersCommand } from './commands/layers.js';
+import { addMakeInterpretableCommand } from './commands/make-interpretable.js';
 import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
@@ -37,6 +38,7 @@ const COMMANDS = [
   addStabilityCommand,
   addEvaluateCommand,
   addExplanatoryGraphCommand,
+  addMakeInterpretableCommand,
   addSelftestCommand,
   addDataCommand,
   addTreeCommand,

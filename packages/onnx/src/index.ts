@@ -21,6 +21,7 @@ export {
   type ValueInfo,
 } from './graph.js';
 export { type GraphIndex, indexGraph, sortNodes } from './graph-index.js';
+export { insertAfter } from './insert.js';
 export { metadataOf, withMetadata } from './metadata.js';
 export { type ReadOptions, readModel, readModelFile } from './read-model.js';
 export { centralDifference } from './reference/central-difference.js';
