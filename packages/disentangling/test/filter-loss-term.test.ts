@@ -152,6 +152,26 @@ describe('filterLossTerm', () => {
     expect(largestOf(found.data)).toBeGreaterThan(0);
   });
 
+  it.each([
+    ['frozen', { zMode: 'frozen' }],
+    ['exact', { zMode: 'exact' }],
+    ['one template', {}],
+    ['released', { reading: 'released', slopeRate: 0 }],
+  ] as const)('overflows for no activation, and is 0 of none: %s', async (_, options) => {
+    for (const scale of [1e6, 0]) {
+      const layer = new InterpretableLayer({ channels: 2, height: 4, width: 4 }, options);
+      const term = filterLossTerm(layer, 'maps');
+      const { graph, total } = termGraph(term, ['N', 2, 4, 4]);
+      const maps = randomMaps([4, 2, 4, 4], 1, scale);
+      const signal = { dims: maps.dims, data: new Float32Array(maps.data.length) };
+      const feeds = term.feeds({ epoch: 0, count: 4, labels: [0, 1, 1, 0] });
+      const found = (await onRuntime(graph, { maps, signal, ...feeds })).get(total)!.data;
+      expect(Array.from(found, Number).every(Number.isFinite)).toBe(true);
+      if (scale === 0 && layer.options.strength.kind === 'activation')
+        expect(largestOf(found as Float32Array)).toBe(0);
+    }
+  });
+
   it('refuses what cannot be', () => {
     const shape = { channels: 2, height: 4, width: 4 };
     const refuses = (layer: InterpretableLayer, options: FilterLossTermOptions, line: RegExp) =>

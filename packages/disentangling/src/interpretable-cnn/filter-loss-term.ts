@@ -180,9 +180,9 @@ export function filterLossTerm(
   };
 }
 
-/** Z of a batch from log sum e^score, `[C, T]`. */
+/** Z of a batch from log sum e^score, `[1, C, T]`. */
 function partitionOf({ dims, data }: Tensor, images: number): RunningZ {
-  const [channels = 0, templates = 0] = dims;
+  const [, channels = 0, templates = 0] = dims;
   return RunningZ.fromState({
     ...{ channels, templates, images },
     largest: Float64Array.from(data),
@@ -207,10 +207,11 @@ function feedTo(
   if (keepsZ(options)) {
     const z = state.zSoFar();
     const { largest, sum } = z.toState();
-    // e^-1e30 is nothing, and unlike minus infinity it can be subtracted from itself.
-    const data = Float32Array.from(sum, (value, at) =>
-      value === 0 ? -1e30 : largest[at]! + Math.log(value),
-    );
+    const data = new Float32Array(sum.length);
+    for (let at = 0; at < data.length; at++) {
+      // e^-1e30 is nothing, and unlike minus infinity it can be subtracted from itself.
+      data[at] = sum[at] === 0 ? -1e30 : largest[at]! + Math.log(sum[at]!);
+    }
     feed('logSumBefore', { dims: [z.channels, z.templates], data });
     feed('logShare', scalar(Math.log(count / (z.images + count))));
   }

@@ -20,7 +20,7 @@ export interface FilterGradient {
   dims(output: keyof FilterOutputs): readonly Dim[];
 }
 
-/** `[N, C]` and axes of size 1, but for the loss, `[C]`, and log sum e^score, `[C, T]`. */
+/** `[N, C]` and axes of size 1, but for the loss, `[C]`, and log sum e^score, `[1, C, T]`. */
 export interface FilterOutputs {
   readonly largest: string;
   readonly sums: string;
@@ -44,13 +44,20 @@ function shorthands({ builder, name }: GradientWriter) {
   const emit = (operator: string, inputs: readonly string[], attributes = {}) =>
     builder.node(operator, inputs, attributes, { name: `${name}/${operator}` });
   const axes = (list: readonly number[]) => builder.ints(list, undefined, `${name}.axes`);
+  const reduce = (operator: string, value: string, along: readonly number[], keepdims = 1) =>
+    emit(`Reduce${operator}`, [value, axes(along)], { keepdims });
   return {
     emit,
+    reduce,
     number: (value: number) => builder.floats(value, undefined, `${name}.number`),
     shaped: (value: string, dims: readonly number[]) =>
       emit('Reshape', [value, builder.ints(dims, undefined, `${name}.dims`)]),
-    reduce: (operator: string, value: string, along: readonly number[], keepdims = 1) =>
-      emit(`Reduce${operator}`, [value, axes(along)], { keepdims }),
+    /** Measured several times faster than ReduceLogSumExp, whose loops are not vectorised. */
+    logSumExp: (value: string, axis: number) => {
+      const most = reduce('Max', value, [axis]);
+      const sum = reduce('Sum', emit('Exp', [emit('Sub', [value, most])]), [axis]);
+      return emit('Add', [most, emit('Log', [sum])]);
+    },
   };
 }
 
@@ -67,7 +74,7 @@ export function emitPaperGradient(
   options: ResolvedOptions,
 ): FilterGradient {
   const short = shorthands(writer);
-  const { emit, reduce, shaped } = short;
+  const { emit, reduce, shaped, logSumExp } = short;
   const { builder, name } = writer;
   const { channels, height, width } = shape;
   const { tau, zMode, alpha } = options;
@@ -82,7 +89,7 @@ export function emitPaperGradient(
   );
   const flat = shaped(maps, [0, 0, cells]);
   const scores = emit('MatMul', [flat, emit('Transpose', [bank], { perm: [1, 0] })]);
-  const logSum = reduce('LogSumExp', scores, [0], 0);
+  const logSum = logSumExp(scores, 0);
   let logZ = logSum;
   if (keepsZ(options)) {
     const before = writer.input('logSumBefore', [channels, cells + 1]);
@@ -93,7 +100,7 @@ export function emitPaperGradient(
   }
   const likelihood = emit('Sub', [scores, logZ]);
   const logPrior = builder.floats(prior.map(Math.log), undefined, `${name}.logPrior`);
-  const evidence = reduce('LogSumExp', emit('Add', [likelihood, logPrior]), [2]);
+  const evidence = logSumExp(emit('Add', [likelihood, logPrior]), 2);
   const ratio = emit('Sub', [likelihood, evidence]);
   const shares = emit('Mul', [
     emit('Exp', [likelihood]),
@@ -140,7 +147,7 @@ export function emitPaperGradient(
       ...(keepsZ(options) ? { logSum } : {}),
     },
     dims: (output) =>
-      output === 'loss' ? [channels] : output === 'logSum' ? [channels, cells + 1] : ['N', channels, 1],
+      output === 'loss' ? [channels] : output === 'logSum' ? [1, channels, cells + 1] : ['N', channels, 1],
   };
 
   /** [T, cells], the negative template last. */
@@ -173,7 +180,7 @@ export function emitReleasedGradient(
   slopeInput: string | undefined,
 ): FilterGradient {
   const short = shorthands(writer);
-  const { emit, reduce, number, shaped } = short;
+  const { emit, reduce, number, shaped, logSumExp } = short;
   const { builder, name } = writer;
   const { channels, height, width } = shape;
   const stem = name;
@@ -210,7 +217,7 @@ export function emitReleasedGradient(
   const minus = emit('Neg', [reduce('Mean', maps, [2, 3])]);
   const logCount = writer.input('logCount', []);
   const weigh = (values: string, others: string) => {
-    const sum = reduce('LogSumExp', emit('Mul', [others, number(2)]), [0]);
+    const sum = logSumExp(emit('Mul', [others, number(2)]), 0);
     const logZ = emit('Mul', [emit('Sub', [sum, logCount]), number(0.5)]);
     const inner = emit('Sub', [emit('Add', [values, number(0.5)]), logZ]);
     const relative = emit('Sub', [values, reduce('Max', values, [0])]);
