@@ -27,6 +27,8 @@ export interface NodeCase {
   readonly order?: readonly string[];
   readonly attributes?: PlainAttributes;
   readonly opset?: number;
+  /** Feeds without a batch axis: parameters. */
+  readonly parameters?: readonly string[];
   /** Whether the first axis of feeds and output is symbolic; it is unless false is given. */
   readonly symbolicBatch?: boolean;
 }
@@ -34,11 +36,12 @@ export interface NodeCase {
 /** A graph of one node with the output `y`, its batch axis symbolic, the dims of its output stated. */
 export function nodeGraph(nodeCase: NodeCase): Graph {
   const { operator, feeds, constants = {}, order, attributes, opset = 18, symbolicBatch = true } = nodeCase;
+  const { parameters = [] } = nodeCase;
   const stated = (dims: readonly number[]) => (symbolicBatch ? ['N', ...dims.slice(1)] : dims);
   const builder = new GraphBuilder(emptyGraph('case', opset));
   const renamed = new Map<string, string>();
   for (const [name, { dims }] of Object.entries(feeds)) {
-    builder.input({ name, type: 'float32', dims: stated(dims) });
+    builder.input({ name, type: 'float32', dims: parameters.includes(name) ? dims : stated(dims) });
   }
   for (const [name, { dims, data }] of Object.entries(constants)) {
     renamed.set(name, builder.constant({ type: 'float32', dims, data }, name));
