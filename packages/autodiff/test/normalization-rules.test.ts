@@ -63,20 +63,23 @@ describe('batch-normalization', () => {
     );
   });
 
-  it.each([[[4, 3]], [[2, 3, 5]], [[2, 3, 4, 5]]])('has the gradients of scale and bias, of %j', async (dims) => {
-    const { scale, bias, ...statistics } = constants;
-    await checkRule(
-      batchNormalization.gradient,
-      {
-        operator: 'BatchNormalization',
-        feeds: { x: normal(1, dims), scale, bias },
-        constants: statistics,
-        parameters: ['scale', 'bias'],
-        attributes: { epsilon: { float: 1e-3 } },
-      },
-      { wrt: ['x', 'scale', 'bias'] },
-    );
-  });
+  it.each([[[4, 3]], [[2, 3, 5]], [[2, 3, 4, 5]]])(
+    'has the gradients of scale and bias, of %j',
+    async (dims) => {
+      const { scale, bias, ...statistics } = constants;
+      await checkRule(
+        batchNormalization.gradient,
+        {
+          operator: 'BatchNormalization',
+          feeds: { x: normal(1, dims), scale, bias },
+          constants: statistics,
+          parameters: ['scale', 'bias'],
+          attributes: { epsilon: { float: 1e-3 } },
+        },
+        { wrt: ['x', 'scale', 'bias'] },
+      );
+    },
+  );
 
   it('has no gradient of its statistics', () => {
     const { mean, ...rest } = constants;

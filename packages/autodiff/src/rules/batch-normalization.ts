@@ -2,6 +2,9 @@ import { type Constant, floatAttribute, intAttribute } from '@unitscope/onnx';
 import type { Rule, RuleContext } from '../rule.js';
 import { emitChannelSums } from './weight-gradient.js';
 
+/** ONNX's number of float32. */
+const FLOAT = 1;
+
 /**
  * BatchNormalization by given statistics: dX = R * scale / sqrt(variance + epsilon), per channel; dscale and dbias are
  * the sums of R * (X - mean) / sqrt(variance + epsilon) and of R over samples and positions. The statistics get none.
@@ -48,10 +51,9 @@ export const batchNormalization = {
  * Z = (X - mean) / d, d = sqrt(variance + epsilon), and n samples and positions of a channel:
  * dscale = sum of R Z, dbias = sum of R, dX = scale / d (R - dbias / n - Z dscale / n).
  *
- * @param centred X - mean, which the statistics have been computed from
- * @param count n, a scalar
+ * @param centred X - mean, of which the variance has been computed
  */
-export function batchStatistics(centred: string, count: string): Rule {
+export function batchStatistics(centred: string): Rule {
   return {
     name: 'batch-normalization.batch',
     operator: 'BatchNormalization',
@@ -73,6 +75,8 @@ export function batchStatistics(centred: string, count: string): Rule {
         context.needs(2) ? byBias : undefined,
       ];
       if (!context.needs(0)) return signals;
+      const size = (value: string) => emit('Cast', [emit('Size', [value])], { to: FLOAT });
+      const count = emit('Div', [size(centred), size(variance)]);
       // dX = f R + g (X - mean) + h, one factor or summand for each channel.
       const factor = emit('Div', [scale, deviation]);
       const share = emit('Div', [factor, count]);

@@ -45,7 +45,10 @@ function swapped(context: RuleContext, value: string, rank: number): string {
 }
 
 /** Past the slid map's end, how many cells the last window reaches along an axis; negative where it stops short. */
-function reachPast({ sizes, cells, kernel, strides, dilations, padsBegin }: TapWindows, axis: number): number {
+function reachPast(
+  { sizes, cells, kernel, strides, dilations, padsBegin }: TapWindows,
+  axis: number,
+): number {
   const last = (cells[axis]! - 1) * strides[axis]! + (kernel[axis]! - 1) * dilations[axis]!;
   return last + 1 - padsBegin[axis]! - sizes[axis]!;
 }
@@ -90,7 +93,8 @@ function emitTapProducts(context: RuleContext, windows: TapWindows): string {
   const steps = builder.ints(strides);
   const columnDims = builder.ints(matrixDims(slidChannels));
   const isWhole = sizes.every(
-    (size, axis) => kernel[axis] === 1 && strides[axis] === 1 && size === cells[axis] && padsBegin[axis] === 0,
+    (size, axis) =>
+      kernel[axis] === 1 && strides[axis] === 1 && size === cells[axis] && padsBegin[axis] === 0,
   );
   const products = tapsOf(kernel).map((tap) => {
     const starts = tap.map((index, axis) => index * dilations[axis]!);

@@ -66,7 +66,10 @@ export function evaluateOutput(
 }
 
 /** Runs a graph of standard operators on ONNX Runtime; of the nodes, those that the outputs need. */
-export async function runOnRuntime(graph: Graph, feeds: Feeds): Promise<Map<string, Tensor>> {
+export async function runOnRuntime(
+  graph: Graph,
+  feeds: Readonly<Record<string, Tensor<TensorData>>>,
+): Promise<Map<string, Tensor>> {
   const read = new Set(graph.outputs.map(({ name }) => name));
   const needed = graph.nodes.toReversed().filter((node) => {
     if (!node.outputs.some((output) => read.has(output))) return false;
@@ -81,7 +84,12 @@ export async function runOnRuntime(graph: Graph, feeds: Feeds): Promise<Map<stri
     const inputs = Object.fromEntries(
       session.inputNames.map((name) => {
         const { data, dims } = feeds[name]!;
-        return [name, new RuntimeTensor('float32', data, dims)];
+        return [
+          name,
+          data instanceof BigInt64Array
+            ? new RuntimeTensor('int64', data, dims)
+            : new RuntimeTensor('float32', Float32Array.from(data as Float32Array), dims),
+        ];
       }),
     );
     const outputs = await session.run(inputs);
