@@ -14,10 +14,22 @@ const ALLOWED = {
   autodiff: ['onnx', 'tensor'],
   model: ['autodiff', 'onnx', 'kernels', 'tensor'],
   data: ['kernels', 'tensor'],
+  training: ['data', 'model', 'autodiff', 'onnx', 'kernels', 'tensor'],
   metrics: ['kernels', 'tensor'],
   report: ['tensor'],
   visualization: ['metrics', 'model', 'autodiff', 'onnx', 'kernels', 'tensor'],
-  cli: ['tensor', 'kernels', 'onnx', 'autodiff', 'model', 'data', 'metrics', 'visualization', 'report'],
+  cli: [
+    'tensor',
+    'kernels',
+    'onnx',
+    'autodiff',
+    'model',
+    'data',
+    'training',
+    'metrics',
+    'visualization',
+    'report',
+  ],
 };
 
 const OWNERS = {

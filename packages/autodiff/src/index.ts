@@ -22,5 +22,5 @@ export {
 } from './training/compile-training.js';
 export type { Injection, InjectionContext } from './training/injection.js';
 export type { Loss, LossInput, LossKind } from './training/loss.js';
-export type { DropoutMask, RunningStatistic } from './training/prepare.js';
+export { type DropoutMask, initializersAsInputs, type RunningStatistic } from './training/prepare.js';
 export { trainableParameters } from './training/trainable.js';

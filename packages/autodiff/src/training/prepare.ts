@@ -1,5 +1,6 @@
 import {
   type Constant,
+  cutGraph,
   type Dim,
   floatAttribute,
   type Graph,
@@ -122,6 +123,29 @@ export function prepareTraining(graph: Graph, shapes: Shapes, options: PrepareOp
     assignments,
     statistics,
     dropouts,
+  };
+}
+
+/**
+ * The part of a network that computes `outputs`, with initializers as inputs: what runs a network whose parameters
+ * change. Names that part does not need are left out.
+ */
+export function initializersAsInputs(
+  graph: Graph,
+  names: readonly string[],
+  outputs: readonly string[],
+): Graph {
+  const needed = cutGraph(graph, { outputs });
+  const moved = new Map(
+    names.flatMap((name) => {
+      const initializer = needed.initializers.get(name);
+      return initializer === undefined ? [] : [[name, initializer] as const];
+    }),
+  );
+  return {
+    ...needed,
+    inputs: [...needed.inputs, ...[...moved.values()].map(({ name, type, dims }) => ({ name, type, dims }))],
+    initializers: new Map([...needed.initializers].filter(([name]) => !moved.has(name))),
   };
 }
 
