@@ -3,6 +3,7 @@ export type { Augmentation } from './augmentation.js';
 export { checkpointPath } from './checkpoint.js';
 export { type Evaluation, evaluateSamples } from './evaluate.js';
 export { type EarlyStop, type FitOptions, type FitProgress, type FitResult, fit } from './fit.js';
+export { type LabelledData, labelDataSet, readCategoryFolders } from './labelled-data.js';
 export { type EpochRecord, metricsPath } from './metrics-log.js';
 export { type Adam, adam, type Optimizer, type Sgd, sgd } from './optimizer.js';
 export {
