@@ -250,13 +250,13 @@ describe('compileTraining', () => {
           emit: ({ value, signal, emit, input, output }) => {
             const strength = input('strength', 'float32', []);
             const term = emit('Mul', [value, strength]);
-            output(term, 'float32', undefined);
+            output('term', term, 'float32', undefined);
             return emit('Add', [signal, term]);
           },
         },
       ],
     });
-    expect(compiled.outputs).toHaveLength(1);
+    expect(compiled.outputs).toEqual(['term']);
     const feeds = { ...feedsFor(graph, compiled, 2), strength: { dims: [], data: Float32Array.of(0.25) } };
     const values = run(
       { ...compiled.graph, outputs: [...compiled.graph.outputs, info('joined:out')] },
@@ -277,7 +277,7 @@ describe('compileTraining', () => {
     [0, 17, 100].forEach((at, i) => {
       expect(gradient.data[at]).toBeCloseTo(differences[i]!, 6);
     });
-    expect(values.get(compiled.outputs[0]!)!.dims).toEqual([2, 4, 6, 6]);
+    expect(values.get('term')!.dims).toEqual([2, 4, 6, 6]);
   });
 
   it('trains a part and leaves the rest as it is, folded', () => {

@@ -62,7 +62,9 @@ export async function labelDataSet(
   const eligible = marked.size > 0 ? objectCategories.filter((name) => marked.has(name)) : objectCategories;
   const categories = options.categories ?? eligible;
   const pictures = examples.flatMap(({ id, path: file }, i): LabelledPicture[] => {
-    const shown = new Set(objects[i]!.map(({ category }) => category).filter((name) => categories.includes(name)));
+    const shown = new Set(
+      objects[i]!.map(({ category }) => category).filter((name) => categories.includes(name)),
+    );
     const [category, ...others] = shown;
     return category === undefined || others.length > 0
       ? []

@@ -3,13 +3,15 @@
  * to be saved for a run to go on as if it had never stopped.
  */
 export function seedFor(seed: number, ...names: readonly number[]): number {
-  let mixed = seed | 0;
-  for (const name of names) {
-    mixed = Math.imul(mixed ^ (name + 0x9e3779b9), 0x85ebca6b);
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
-    mixed ^= mixed >>> 16;
-  }
-  return mixed >>> 0;
+  return names.reduce((mixed, name) => scramble(scramble(mixed) + name), seed) >>> 0;
+}
+
+/** A bijection of 32 bits in which every bit of the number moves every bit of the result (MurmurHash3's last step). */
+function scramble(number: number): number {
+  let mixed = (number + 0x9e3779b9) | 0;
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return mixed ^ (mixed >>> 16);
 }
 
 /** What a seed is for. */

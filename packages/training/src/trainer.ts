@@ -241,6 +241,7 @@ export class Trainer {
   async scores(inputs: Tensor, signal?: AbortSignal): Promise<Tensor> {
     const { input, scores, parameters, statistics } = this.#parts;
     const count = this.#countOf({ inputs, labels: [] });
+    this.#requireOpen();
     this.#scoring ??= this.#load(this.#scoringGraph());
     const feeds: Record<string, Tensor<TensorData>> = { [input.name]: inputs };
     for (const { name, dims, weights } of parameters) feeds[name] = { dims, data: weights };
@@ -363,7 +364,12 @@ export class Trainer {
     return count;
   }
 
+  #requireOpen(): void {
+    if (this.#closed) throw new UnitscopeError('wrong-use', 'the trainer has been closed');
+  }
+
   #trainingSession(): Promise<Session> {
+    this.#requireOpen();
     this.#training ??= this.#load(this.#parts.compiled.graph);
     return this.#training;
   }
@@ -379,7 +385,6 @@ export class Trainer {
   }
 
   #load(graph: Graph): Promise<Session> {
-    if (this.#closed) throw new UnitscopeError('wrong-use', 'the trainer has been closed');
     const { engine, threads } = this.#parts;
     const label = labelOf(this.#parts.graph);
     return engine.load(graph, threads === undefined ? { label } : { label, threads });

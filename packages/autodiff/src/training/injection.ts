@@ -17,8 +17,8 @@ export interface InjectionContext {
   ): string;
   /** A run-time input of the training graph, such as a strength; the name must be free. Gives it back. */
   input(name: string, type: ElementType, dims: readonly Dim[]): string;
-  /** Gives a value out besides the loss, under its own name. */
-  output(value: string, type: ElementType, dims: readonly Dim[] | undefined): void;
+  /** Gives a value out besides the loss, under a name that must be free. */
+  output(name: string, value: string, type: ElementType, dims: readonly Dim[] | undefined): void;
 }
 
 /** A term of the total gradient that no loss on the scores gives: it changes the signal at a value of the network. */
@@ -64,7 +64,10 @@ export function injecting(
             emit: (operator, inputs, attributes = {}, options = {}) =>
               builder.node(operator, inputs, attributes, { name: `inject/${value}/${operator}`, ...options }),
             input: (name, type, dims) => builder.input({ name, type, dims }),
-            output: (name, type, dims) => {
+            output: (name, of, type, dims) => {
+              const inputs = [of];
+              const attributes = new Map();
+              builder.append({ name, operator: 'Identity', domain: '', inputs, outputs: [name], attributes });
               outputs.push({ name, type, dims });
             },
           }),
