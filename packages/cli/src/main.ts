@@ -11,6 +11,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
+import { addTrainCommand } from './commands/train.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
 
@@ -28,6 +29,7 @@ const COMMANDS = [
   addMergeCommand,
   addStabilityCommand,
   addEvaluateCommand,
+  addTrainCommand,
   addSelftestCommand,
   addDataCommand,
 ];

@@ -1,19 +1,6 @@
-import { Random } from '@unitscope/tensor';
 import { type Augmentation, augment } from './augmentation.js';
 import type { Samples } from './samples.js';
-import { PURPOSES, seedFor } from './seeds.js';
 import type { TrainingBatch } from './trainer.js';
-
-/** The order of the samples in an epoch, by a seed of its own. */
-export function shuffled(count: number, seed: number, epoch: number): number[] {
-  const random = new Random(seedFor(seed, PURPOSES.shuffle, epoch));
-  const order = Array.from({ length: count }, (_, i) => i);
-  for (let i = count - 1; i > 0; i--) {
-    const j = random.integer(0, i);
-    [order[i], order[j]] = [order[j]!, order[i]!];
-  }
-  return order;
-}
 
 export interface BatchOptions {
   readonly batchSize: number;

@@ -1,10 +1,11 @@
 import { throwIfAborted, UnitscopeError } from '@unitscope/tensor';
 import type { Augmentation } from './augmentation.js';
-import { balancedWeights, shuffled, streamBatches } from './batches.js';
+import { balancedWeights, streamBatches } from './batches.js';
 import { type Best, type Checkpoint, checkpointPath, readCheckpoint, writeCheckpoint } from './checkpoint.js';
 import { type Evaluation, evaluateSamples, Tally } from './evaluate.js';
 import { type EpochRecord, readMetrics, writeMetrics } from './metrics-log.js';
 import type { Samples } from './samples.js';
+import { shuffled } from './seeds.js';
 import type { StepResult, Trainer } from './trainer.js';
 
 export interface EarlyStop {

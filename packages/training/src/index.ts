@@ -13,6 +13,7 @@ export {
   type PictureSamplesOptions,
   pictureSamples,
   type Samples,
+  splitSamples,
 } from './samples.js';
 export { learningRateAt, type Schedule } from './schedule.js';
 export type { StepView, TrainingTerm } from './term.js';

@@ -8,6 +8,7 @@ import {
   type Size,
 } from '@unitscope/data';
 import { throwIfAborted, UnitscopeError } from '@unitscope/tensor';
+import { PURPOSES, seedFor, shuffled } from './seeds.js';
 
 /** Samples with a category each, read as they are asked for. */
 export interface Samples {
@@ -143,4 +144,30 @@ function requireCategories(categories: readonly string[], labels: readonly numbe
       { subject: missing[0]! },
     );
   }
+}
+
+/**
+ * Splits samples in two by a seed, each category in the same share, for training and validation.
+ *
+ * @param share of the second part, above 0 and below 1
+ *
+ * Throws `bad-input` for a category with too few samples to have some in both parts.
+ */
+export function splitSamples(samples: Samples, share: number, seed: number): readonly [Samples, Samples] {
+  const [first, second]: [number[], number[]] = [[], []];
+  for (const [category, name] of samples.categories.entries()) {
+    const own = [...samples.labels.keys()].filter((index) => samples.labels[index] === category);
+    const count = Math.max(1, Math.round(own.length * share));
+    if (count >= own.length) {
+      throw new UnitscopeError(
+        'bad-input',
+        `${name} has ${own.length} ${own.length === 1 ? 'sample' : 'samples'}, too few to train on some and judge by others`,
+        { subject: name },
+      );
+    }
+    const order = shuffled(own.length, seedFor(seed, PURPOSES.split, category), 0);
+    for (const [place, at] of order.entries()) (place < count ? second : first).push(own[at]!);
+  }
+  const sorted = (list: number[]) => list.sort((a, b) => a - b);
+  return [chooseSamples(samples, sorted(first)), chooseSamples(samples, sorted(second))];
 }

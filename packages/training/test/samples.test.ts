@@ -5,15 +5,16 @@ import { loadPicture, openDataSet, preprocessingPreset, writePartWorld } from '@
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { augment } from '../src/augmentation.js';
-import { shuffled, streamBatches } from '../src/batches.js';
+import { streamBatches } from '../src/batches.js';
 import {
   chooseSamples,
   labelDataSet,
   learningRateAt,
   pictureSamples,
   readCategoryFolders,
+  splitSamples,
 } from '../src/index.js';
-import { seedFor } from '../src/seeds.js';
+import { seedFor, shuffled } from '../src/seeds.js';
 import { matches } from '../src/trainer-options.js';
 import { corners } from './support/toy.js';
 
@@ -82,6 +83,20 @@ describe('streamBatches', () => {
     expect(sizes).toEqual([4, 4, 3]);
     expect(labels).toEqual(order.map((index) => samples.labels[index]));
     expect(chooseSamples(samples, order, { partial: true }).labels).toEqual(labels);
+  });
+});
+
+describe('splitSamples', () => {
+  it('takes its share of every category, by the seed', () => {
+    const samples = corners(40);
+    const [rest, part] = splitSamples(samples, 0.2, 1);
+    expect([0, 1, 2, 3].map((label) => part.labels.filter((own) => own === label).length)).toEqual([
+      2, 2, 2, 2,
+    ]);
+    expect(rest.labels).toHaveLength(32);
+    expect(splitSamples(samples, 0.2, 1)[1].sha256).toBe(part.sha256);
+    expect(splitSamples(samples, 0.2, 2)[1].sha256).not.toBe(part.sha256);
+    expect(() => splitSamples(corners(4), 0.2, 1)).toThrow(/upper left has 1 sample, too few/);
   });
 });
 
