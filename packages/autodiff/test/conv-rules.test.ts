@@ -1,6 +1,7 @@
 import { evaluate, type PlainAttributes } from '@unitscope/onnx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nativeOperators } from '../src/registry.js';
 import type { Rule } from '../src/rule.js';
 import { conv } from '../src/rules/conv.js';
 import { convTranspose } from '../src/rules/conv-transpose.js';
@@ -8,7 +9,7 @@ import { gemm } from '../src/rules/gemm.js';
 import { matMul } from '../src/rules/mat-mul.js';
 import { checkRule, nodeGraph, normal, relativeError } from './support/check-rule.js';
 import { golden, goldenCases, goldenFloat, hasGoldens, pairOf } from './support/goldens.js';
-import { differentiateNode } from './support/rule-harness.js';
+import { differentiateNode, lowerOperators } from './support/rule-harness.js';
 
 /** One spatial axis of a convolution. */
 const axis = fc.record({
@@ -142,23 +143,31 @@ describe('conv', () => {
           );
         },
       ),
-      { numRuns: 60, seed: 31 },
+      { numRuns: 40, seed: 31 },
     );
-  });
+  }, 20_000);
 
-  it('computes the weight gradient of few channels as one convolution, of many as one product per tap', () => {
-    const operators = (channels: number) => {
+  it('computes the weight gradient in one operator, lowered to one convolution or one product per tap', () => {
+    const operators = (channels: number, kernel: number) => {
       const graph = nodeGraph({
         operator: 'Conv',
-        feeds: { x: normal(1, [2, channels, 8, 8]), w: normal(2, [4, channels, 3, 3]) },
+        feeds: { x: normal(1, [2, channels, 8, 8]), w: normal(2, [4, channels, kernel, kernel]) },
         parameters: ['w'],
       });
-      const { nodes } = differentiateNode(graph, conv.gradient, { wrt: ['w'] });
-      return nodes.slice(1).map((node) => node.operator);
+      const backward = differentiateNode(graph, conv.gradient, { wrt: ['w'] });
+      const names = backward.nodes.slice(1).map((node) => node.operator);
+      const lowered = lowerOperators(backward, [...nativeOperators.values()]);
+      return [names, lowered.nodes.slice(1).map((node) => node.operator)] as const;
     };
-    expect(operators(3).filter((operator) => operator === 'Conv')).toHaveLength(1);
-    expect(operators(16).filter((operator) => operator === 'Gemm')).toHaveLength(9);
-    expect(operators(16)).not.toContain('Conv');
+    const [few, fewLowered] = operators(3, 3);
+    expect(few).toEqual(['ConvWeightGrad', 'Identity']);
+    expect(fewLowered.filter((operator) => operator === 'Conv')).toHaveLength(1);
+    const [, manyLowered] = operators(16, 3);
+    expect(manyLowered.filter((operator) => operator === 'Gemm')).toHaveLength(9);
+    expect(manyLowered).not.toContain('Conv');
+    const [pointwise] = operators(16, 1);
+    expect(pointwise).toContain('MatMul');
+    expect(pointwise).not.toContain('ConvWeightGrad');
   });
 
   it('has the gradients of a depthwise convolution', async () => {
@@ -234,7 +243,7 @@ describe('conv-transpose', () => {
       ),
       { numRuns: 60, seed: 12 },
     );
-  });
+  }, 20_000);
 });
 
 describe('gemm', () => {
