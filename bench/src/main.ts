@@ -2,6 +2,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { engineNames } from '@unitscope/model';
 import { writeFileAtomic } from '@unitscope/tensor';
+import { architectureNames } from '@unitscope/training';
 import { methods } from '@unitscope/visualization';
 import { Command, Option } from 'commander';
 import { benchDissect, DEFAULT_NETWORK } from './dissect.js';
@@ -14,6 +15,7 @@ import { plotSweeps } from './plots/sweep.js';
 import { benchEventLoop, benchMemory } from './process.js';
 import { benchRuntime, benchRuntimeMemory } from './runtime.js';
 import { benchSweeps } from './sweep.js';
+import { benchTrain } from './train.js';
 import { benchVisualize } from './visualize.js';
 
 const list = (text: string) => text.split(',').filter((item) => item !== '');
@@ -68,6 +70,28 @@ program
   .option('--json <file>', 'write the result as JSON')
   .action(async (options) => {
     const result = await benchVisualize(options, (line) => console.log(line));
+    await writeResult(result, options.json, undefined, {});
+  });
+
+program
+  .command('train')
+  .description('one step of training, of each architecture, beside torch')
+  .option('--nets <names>', architectureNames.join(', '), list, [
+    'tiny',
+    'resnet-20',
+    'alexnet-small',
+    'vgg-m-small',
+    'vgg-s-small',
+    'vgg-16-small',
+  ])
+  .option('--batch <n>', 'pictures of a step', Number, 32)
+  .option('--ways <names>', 'engine/lowering', list, ['native/native', 'native/blocked'])
+  .option('--rounds <n>', 'rounds that count', Number, 7)
+  .option('--threads <n>', 'threads', Number, availableParallelism())
+  .option('--no-peers', 'leave torch out')
+  .option('--json <file>', 'write the result as JSON')
+  .action(async (options) => {
+    const result = await benchTrain(options, (line) => console.log(line));
     await writeResult(result, options.json, undefined, {});
   });
 

@@ -11,7 +11,7 @@ list(TRANSFORM core_sources PREPEND ${US_SOURCE_DIR}/core/)
 list(TRANSFORM core_sources APPEND .cpp)
 
 # The functions of src/cpu/signal_kernels.def.
-set(US_SIGNAL_KERNELS mask_signal split_signal spread_signal interleave_phases unpool_blocks)
+set(US_SIGNAL_KERNELS mask_signal split_signal spread_signal interleave_phases unpool_blocks tap_products)
 set(cpu_kernel_sources ${US_KERNELS} ${US_SIGNAL_KERNELS} kernel_set)
 list(TRANSFORM cpu_kernel_sources PREPEND ${US_SOURCE_DIR}/cpu/)
 list(TRANSFORM cpu_kernel_sources APPEND .cpp)

@@ -3,7 +3,7 @@
 set(operator_sources custom_operator computation operator_node shape_inference
   operators/list operators/pool_attributes
   operators/relu_grad operators/max_pool_grad operators/split_relu_grad operators/global_average_pool_grad
-  operators/phase_interleave)
+  operators/phase_interleave operators/conv_weight_grad)
 list(TRANSFORM operator_sources PREPEND ${US_SOURCE_DIR}/ort/)
 list(TRANSFORM operator_sources APPEND .cpp)
 add_library(us_operators OBJECT ${operator_sources})

@@ -81,4 +81,19 @@ struct BlockedPooling {
   float* dx;
 };
 
+/// sums[r, s, t] += sum over i < length of rows[r, i] channels[s, shifts[t] + i], for the channels s of the row's group: the
+/// gradient of a convolution's weights, both maps laid out so that a tap is a shift. An item is a row. `length` is a
+/// multiple of 16, and channels are followed by as much that can be read, zeros where rows are not.
+struct TapProducts {
+  std::int64_t length;
+  std::int64_t rows_per_group;
+  std::int64_t channels_per_group;
+  std::int64_t channel_size;  // from one channel to the next
+  std::int64_t taps;
+  const std::int64_t* shifts;  // [taps]
+  const float* rows;           // [rows, length]
+  const float* channels;
+  float* sums;  // [rows, channels_per_group, taps]
+};
+
 }  // namespace us

@@ -319,6 +319,73 @@ void test_phase_interleave(const Graphs& graphs) {
   refuse({"block", std::int64_t{8}}, {"PhaseInterleave"});
 }
 
+void test_conv_weight_grad(const Graphs& graphs) {
+  Generator generator(27);
+  for (int i = 0; i < 24; ++i) {
+    // Some maps so large that they are taken in bands of rows.
+    const std::int64_t most = i % 8 == 0 ? 70 : 12;
+    const std::int64_t groups = generator.integer(1, 3);
+    const std::vector<std::int64_t> shape{groups * generator.integer(1, 6), generator.integer(1, 4), generator.integer(1, 4),
+                                          generator.integer(1, 5)};
+    std::vector<std::int64_t> strides;
+    std::vector<std::int64_t> dilations;
+    std::vector<std::int64_t> pads;
+    std::vector<std::int64_t> slid_dims{3, groups * shape[1]};
+    std::vector<std::int64_t> fixed_dims{3, shape[0]};
+    for (std::size_t axis = 0; axis < 2; ++axis) {
+      strides.push_back(generator.integer(1, 3));
+      dilations.push_back(generator.integer(1, 2));
+      pads.push_back(generator.integer(0, 3));
+      slid_dims.push_back(generator.integer(1, most));
+      fixed_dims.push_back(generator.integer(1, most));
+    }
+    const Tensor slid = tied(generator, slid_dims);
+    const Tensor fixed = tied(generator, fixed_dims);
+    const auto at = [](const std::vector<std::int64_t>& dims, std::int64_t n, std::int64_t c, std::int64_t y,
+                       std::int64_t x) {
+      return static_cast<std::size_t>(((n * dims[1] + c) * dims[2] + y) * dims[3] + x);
+    };
+    Array expected(static_cast<std::size_t>(shape[0] * shape[1] * shape[2] * shape[3]));
+    for (std::size_t e = 0; e < expected.size(); ++e) {
+      const auto flat = static_cast<std::int64_t>(e);
+      const std::int64_t f = flat / (shape[1] * shape[2] * shape[3]);
+      const std::int64_t s = flat / (shape[2] * shape[3]) % shape[1] + f / (shape[0] / groups) * shape[1];
+      double sum = 0;
+      for (std::int64_t n = 0; n < 3; ++n) {
+        for (std::int64_t oy = 0; oy < fixed_dims[2]; ++oy) {
+          for (std::int64_t ox = 0; ox < fixed_dims[3]; ++ox) {
+            const std::int64_t y = oy * strides[0] + flat / shape[3] % shape[2] * dilations[0] - pads[0];
+            const std::int64_t x = ox * strides[1] + flat % shape[3] * dilations[1] - pads[1];
+            if (y < 0 || x < 0 || y >= slid_dims[2] || x >= slid_dims[3]) continue;
+            sum += static_cast<double>(fixed.values[at(fixed_dims, n, f, oy, ox)]) *
+                   static_cast<double>(slid.values[at(slid_dims, n, s, y, x)]);
+          }
+        }
+      }
+      expected[e] = static_cast<float>(sum);
+    }
+    const Node node{"ConvWeightGrad",
+                    {"slid", "fixed"},
+                    {"dw"},
+                    {{"shape", shape}, {"strides", strides}, {"dilations", dilations}, {"pads", pads}}};
+    graphs.expect(node, {{"slid", slid}, {"fixed", fixed}}, {{shape, expected}});
+  }
+  const std::vector<std::int64_t> ones{1, 1};
+  const std::vector<std::int64_t> none{0, 0};
+  const Tensor maps{{1, 4, 2, 2}, Array(16)};
+  const auto refuse = [&](const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& strides,
+                          const std::vector<std::string>& parts) {
+    const Node node{"ConvWeightGrad",
+                    {"slid", "fixed"},
+                    {"dw"},
+                    {{"shape", shape}, {"strides", strides}, {"dilations", ones}, {"pads", none}}};
+    graphs.refuse(node, {{"slid", maps}, {"fixed", maps}}, parts);
+  };
+  refuse({4, 3, 1, 1}, ones, {"ConvWeightGrad_node", "do not fit weights [4, 3, 1, 1]"});
+  refuse({4, 4, 1}, ones, {"shape must be four numbers"});
+  refuse({4, 4, 1, 1}, {1, 0}, {"strides must be two numbers from 1 on"});
+}
+
 /// dy is made and used up inside the graph, so ReluGrad may write where dy is; y and dy are read once more elsewhere.
 void test_in_place(Report& report, const TestEnvironment& environment, const us::ort::SessionOptions* options) {
   const std::vector<std::int64_t> dims{4096};
@@ -347,6 +414,7 @@ int test_all(Report& report, const TestEnvironment& environment, const us::ort::
   test_split_relu_grad(graphs);
   test_global_average_pool_grad(graphs);
   test_phase_interleave(graphs);
+  test_conv_weight_grad(graphs);
   test_in_place(report, environment, options);
   return graphs.refusals();
 }

@@ -1,19 +1,11 @@
-import {
-  cutGraph,
-  type Dim,
-  type Graph,
-  GraphBuilder,
-  indexGraph,
-  type Node,
-  nodeLabel,
-  type Shapes,
-} from '@unitscope/onnx';
-import { UnitscopeError, unknownName } from '@unitscope/tensor';
+import { cutGraph, type Dim, type Graph, GraphBuilder, indexGraph, type Node } from '@unitscope/onnx';
+import { UnitscopeError } from '@unitscope/tensor';
+import { backpropagate } from './backpropagate.js';
 import { canonize, inferWithInputs } from './canonize.js';
 import { type Composite, chooseRules } from './composite.js';
-import { createContext } from './context.js';
 import { type Lowering, lower } from './lowering.js';
 import { emitObjective, type Objective, type ObjectiveInput, objectiveValues } from './objective.js';
+import { activeValues, forbid, pathNodes, requireFloat32, requireValues } from './path.js';
 import { labelOf, type PlacedNode } from './placement.js';
 import { gradientRule } from './registry.js';
 import type { Rule } from './rule.js';
@@ -118,31 +110,8 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
   const { kind } = objective;
   const start = (kind === 'class' || kind === 'unit' ? composite.start?.[kind] : undefined) ?? 'one';
   const seed = emitObjective(builder, objective, dimsOf, start);
-  const arrived = new Map([...seed.signals].map(([value, signal]) => [value, [signal]]));
-  const total = (value: string): string | undefined => {
-    const parts = arrived.get(value);
-    if (parts === undefined) return undefined;
-    if (parts.length > 1) {
-      const sum = builder.node('Sum', parts, {}, { name: `grad/${value}/Sum` });
-      arrived.set(value, [sum]);
-      return sum;
-    }
-    return parts[0];
-  };
   const differentiation = { graph: forward, shapes, builder, maker, active };
-  for (const node of [...path].reverse()) {
-    const signals = node.outputs.map(total);
-    if (signals.every((signal) => signal === undefined)) continue;
-    const rule = rules.get(node)!;
-    const passed = rule.backward(createContext(differentiation, node, signals));
-    for (const [input, signal] of passed.entries()) {
-      const value = node.inputs[input];
-      if (signal === undefined || value === undefined || !active.has(value)) continue;
-      const parts = arrived.get(value);
-      if (parts === undefined) arrived.set(value, [signal]);
-      else parts.push(signal);
-    }
-  }
+  const total = backpropagate(differentiation, { path, rules, start: seed.signals });
 
   const signals = new Map<string, string>();
   for (const value of wrt) {
@@ -189,96 +158,6 @@ export function compile(graph: Graph, options: CompileOptions): CompiledPullback
     placement,
     notes: [...notesOnSilence(composite, path), ...notesOnRules(composite, rules)],
   };
-}
-
-function requireValues(graph: Graph, names: readonly string[]): void {
-  const known = new Set<string>([...graph.inputs.map((input) => input.name), ...graph.initializers.keys()]);
-  for (const node of graph.nodes) for (const output of node.outputs) known.add(output);
-  for (const name of names) if (!known.has(name)) throw unknownName('value', name, [...known]);
-}
-
-function requireFloat32(shapes: Shapes, values: readonly string[]): void {
-  for (const value of values) {
-    const type = shapes.type(value);
-    if (type !== 'float32') {
-      throw new UnitscopeError(
-        'unsupported',
-        `${value} is ${type}; only float32 networks can be differentiated`,
-        {
-          subject: value,
-        },
-      );
-    }
-  }
-}
-
-/** Every float value that depends on one of `wrt`. Indices and shapes carry no signal, so the search stops at them. */
-function activeValues(graph: Graph, shapes: Shapes, wrt: readonly string[]): Set<string> {
-  const active = new Set(wrt);
-  for (const node of graph.nodes) {
-    if (!node.inputs.some((input) => active.has(input))) continue;
-    if (CARRIES_NO_SIGNAL.has(node.operator)) continue;
-    for (const output of node.outputs) {
-      if (output !== '' && isFloat(shapes, output)) active.add(output);
-    }
-  }
-  return active;
-}
-
-const CARRIES_NO_SIGNAL: ReadonlySet<string> = new Set([
-  'Shape',
-  'Size',
-  'ConstantOfShape',
-  'ArgMax',
-  'ArgMin',
-  'NonZero',
-]);
-
-function isFloat(shapes: Shapes, value: string): boolean {
-  let type: string;
-  try {
-    type = shapes.type(value);
-  } catch {
-    // An operator nothing is known about: it stays on the path, where the missing rule is reported by name.
-    return true;
-  }
-  return type === 'float32' || type === 'float64' || type === 'float16' || type === 'bfloat16';
-}
-
-/** The nodes between `wrt` and the objective's values, in the order of the forward pass. */
-function pathNodes(
-  graph: Graph,
-  active: ReadonlySet<string>,
-  objective: readonly string[],
-  wrt: ReadonlySet<string>,
-): readonly Node[] {
-  const reached = new Set(objective);
-  const path: Node[] = [];
-  for (const node of [...graph.nodes].reverse()) {
-    if (!node.outputs.some((output) => reached.has(output) && active.has(output))) continue;
-    const sources = node.inputs.filter((input) => active.has(input));
-    // What made a value of `wrt` is not on the path unless another of `wrt` lies behind it.
-    if (sources.length === 0) continue;
-    for (const source of sources) reached.add(source);
-    path.push(node);
-  }
-  const [first, ...others] = objective;
-  return first !== undefined && others.length === 0 && wrt.has(first) && wrt.size === 1 ? [] : path.reverse();
-}
-
-function forbid(composite: Composite, path: readonly Node[]): void {
-  for (const node of path) {
-    const instead = composite.forbidden?.[node.operator];
-    if (instead !== undefined) {
-      throw new UnitscopeError(
-        'wrong-use',
-        `${composite.name} is not defined through ${nodeLabel(node)}: ${instead}`,
-        {
-          subject: node.name,
-        },
-      );
-    }
-  }
 }
 
 function notesOnSilence(composite: Composite, path: readonly Node[]): string[] {

@@ -24,3 +24,12 @@ export type { Objective, ObjectiveInput, StartingSignal, UnitPosition } from './
 export type { Layout, PlacedNode } from './placement.js';
 export { differentiableOperators, nativeOperators, nativeShapeRules } from './registry.js';
 export type { Rule, RuleContext } from './rule.js';
+export {
+  type CompiledTraining,
+  compileTraining,
+  type TrainingOptions,
+} from './training/compile-training.js';
+export type { Injection, InjectionContext } from './training/injection.js';
+export type { Loss, LossInput, LossKind } from './training/loss.js';
+export { type DropoutMask, initializersAsInputs, type RunningStatistic } from './training/prepare.js';
+export { trainableParameters } from './training/trainable.js';

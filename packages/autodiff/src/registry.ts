@@ -1,6 +1,7 @@
 import { type Node, nodeLabel, type ShapeRule } from '@unitscope/onnx';
 import { UnitscopeError } from '@unitscope/tensor';
 import { type NativeOperator, UNITSCOPE_DOMAIN } from './native-operator.js';
+import { convWeightGrad } from './operators/conv-weight-grad.js';
 import { globalAveragePoolGrad } from './operators/global-average-pool-grad.js';
 import { maxPoolGrad } from './operators/max-pool-grad.js';
 import { phaseInterleave } from './operators/phase-interleave.js';
@@ -63,6 +64,7 @@ const gradients: ReadonlyMap<string, Rule> = new Map(
 );
 
 const natives: readonly NativeOperator[] = [
+  convWeightGrad,
   globalAveragePoolGrad,
   maxPoolGrad,
   phaseInterleave,

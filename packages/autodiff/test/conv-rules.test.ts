@@ -1,6 +1,7 @@
 import { evaluate, type PlainAttributes } from '@unitscope/onnx';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { nativeOperators } from '../src/registry.js';
 import type { Rule } from '../src/rule.js';
 import { conv } from '../src/rules/conv.js';
 import { convTranspose } from '../src/rules/conv-transpose.js';
@@ -8,7 +9,7 @@ import { gemm } from '../src/rules/gemm.js';
 import { matMul } from '../src/rules/mat-mul.js';
 import { checkRule, nodeGraph, normal, relativeError } from './support/check-rule.js';
 import { golden, goldenCases, goldenFloat, hasGoldens, pairOf } from './support/goldens.js';
-import { differentiateNode } from './support/rule-harness.js';
+import { differentiateNode, lowerOperators } from './support/rule-harness.js';
 
 /** One spatial axis of a convolution. */
 const axis = fc.record({
@@ -107,13 +108,78 @@ describe('conv', () => {
     });
   });
 
-  it('refuses parameter gradients by name', () => {
-    const graph = nodeGraph({
-      operator: 'Conv',
-      feeds: { x: normal(1, [1, 2, 5, 5]), w: normal(2, [3, 2, 3, 3]) },
-    });
-    expect(() => differentiateNode(graph, conv.gradient, { wrt: ['w'] })).toThrow(
-      /Conv.*parameter gradients/,
+  it('has the gradients of weights and bias for every geometry', async () => {
+    await fc.assert(
+      fc.asyncProperty(
+        geometry,
+        fc.boolean(),
+        async ({ axes, groups, inputsPerGroup, outputsPerGroup, autoPad, seed }, isWide) => {
+          const pad = (one: (typeof axes)[number]) => (autoPad === 'NOTSET' ? one.begin + one.end : 0);
+          fc.pre(
+            axes.every((one) => one.dilation * (one.kernel - 1) + 1 <= one.size + pad(one)) ||
+              autoPad.startsWith('SAME'),
+          );
+          const kernel = axes.map((one) => one.kernel);
+          const inputs = isWide ? inputsPerGroup + 8 : inputsPerGroup;
+          await checkRule(
+            conv.gradient,
+            {
+              operator: 'Conv',
+              feeds: {
+                x: normal(seed, [2, groups * inputs, ...axes.map(({ size }) => size)]),
+                w: normal(seed + 1, [groups * outputsPerGroup, inputs, ...kernel]),
+                b: normal(seed + 2, [groups * outputsPerGroup]),
+              },
+              parameters: ['w', 'b'],
+              attributes: {
+                kernel_shape: kernel,
+                strides: axes.map(({ stride }) => stride),
+                dilations: axes.map(({ dilation }) => dilation),
+                group: groups,
+                ...padding(autoPad, axes),
+              },
+            },
+            { wrt: ['x', 'w', 'b'], seed, components: 8 },
+          );
+        },
+      ),
+      { numRuns: 40, seed: 31 },
+    );
+  }, 20_000);
+
+  it('computes the weight gradient in one operator, lowered to one convolution or one product per tap', () => {
+    const operators = (channels: number, kernel: number) => {
+      const graph = nodeGraph({
+        operator: 'Conv',
+        feeds: { x: normal(1, [2, channels, 8, 8]), w: normal(2, [4, channels, kernel, kernel]) },
+        parameters: ['w'],
+      });
+      const backward = differentiateNode(graph, conv.gradient, { wrt: ['w'] });
+      const names = backward.nodes.slice(1).map((node) => node.operator);
+      const lowered = lowerOperators(backward, [...nativeOperators.values()]);
+      return [names, lowered.nodes.slice(1).map((node) => node.operator)] as const;
+    };
+    const [few, fewLowered] = operators(3, 3);
+    expect(few).toEqual(['ConvWeightGrad', 'Identity']);
+    expect(fewLowered.filter((operator) => operator === 'Conv')).toHaveLength(1);
+    const [, manyLowered] = operators(16, 3);
+    expect(manyLowered.filter((operator) => operator === 'Gemm')).toHaveLength(9);
+    expect(manyLowered).not.toContain('Conv');
+    const [pointwise] = operators(16, 1);
+    expect(pointwise).toContain('MatMul');
+    expect(pointwise).not.toContain('ConvWeightGrad');
+  });
+
+  it('has the gradients of a depthwise convolution', async () => {
+    await checkRule(
+      conv.gradient,
+      {
+        operator: 'Conv',
+        feeds: { x: normal(1, [3, 6, 7, 5]), w: normal(2, [12, 1, 3, 3]), b: normal(3, [12]) },
+        parameters: ['w', 'b'],
+        attributes: { group: 6, strides: [2, 2], pads: [1, 1, 1, 1] },
+      },
+      { wrt: ['x', 'w', 'b'] },
     );
   });
 });
@@ -129,7 +195,7 @@ describe('conv-transpose', () => {
     outputPadding: fc.integer({ min: 0, max: 2 }),
   });
 
-  it('is the convolution with the same weights for every geometry', async () => {
+  it('is the convolution with the same weights for every geometry, its parameters included', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(transposedAxis, { minLength: 1, maxLength: 2 }),
@@ -156,11 +222,12 @@ describe('conv-transpose', () => {
             convTranspose.gradient,
             {
               operator: 'ConvTranspose',
-              feeds: { x: normal(seed, [2, 2 * groups, ...axes.map(({ size }) => size)]) },
-              constants: {
+              feeds: {
+                x: normal(seed, [2, 2 * groups, ...axes.map(({ size }) => size)]),
                 w: normal(seed + 1, [2 * groups, 3, ...kernel]),
                 b: normal(seed + 2, [3 * groups]),
               },
+              parameters: ['w', 'b'],
               attributes: {
                 kernel_shape: kernel,
                 strides: axes.map(({ stride }) => stride),
@@ -170,13 +237,13 @@ describe('conv-transpose', () => {
                 ...shape,
               },
             },
-            { seed, components: 12 },
+            { wrt: ['x', 'w', 'b'], seed, components: 8 },
           );
         },
       ),
       { numRuns: 60, seed: 12 },
     );
-  });
+  }, 20_000);
 });
 
 describe('gemm', () => {

@@ -43,7 +43,7 @@ describe('batch-normalization', () => {
     });
   });
 
-  it('refuses training and parameter gradients by name', () => {
+  it('refuses training by name', () => {
     const graph = (training: number, nodeCase: Partial<NodeCase>) =>
       nodeGraph({
         operator: 'BatchNormalization',
@@ -61,14 +61,37 @@ describe('batch-normalization', () => {
     expect(() => differentiateNode(training, batchNormalization.gradient, { wrt: ['x'] })).toThrow(
       /BatchNormalization.*training_mode/,
     );
-    const { scale, ...rest } = constants;
-    const open = graph(0, {
-      feeds: { x: normal(1, [2, 3, 4]), scale },
+  });
+
+  it.each([[[4, 3]], [[2, 3, 5]], [[2, 3, 4, 5]]])(
+    'has the gradients of scale and bias, of %j',
+    async (dims) => {
+      const { scale, bias, ...statistics } = constants;
+      await checkRule(
+        batchNormalization.gradient,
+        {
+          operator: 'BatchNormalization',
+          feeds: { x: normal(1, dims), scale, bias },
+          constants: statistics,
+          parameters: ['scale', 'bias'],
+          attributes: { epsilon: { float: 1e-3 } },
+        },
+        { wrt: ['x', 'scale', 'bias'] },
+      );
+    },
+  );
+
+  it('has no gradient of its statistics', () => {
+    const { mean, ...rest } = constants;
+    const open = nodeGraph({
+      operator: 'BatchNormalization',
+      feeds: { x: normal(1, [2, 3, 4]), mean },
+      parameters: ['mean'],
       constants: rest,
-      symbolicBatch: false,
+      order: ['x', 'scale', 'bias', 'mean', 'variance'],
     });
-    expect(() => differentiateNode(open, batchNormalization.gradient, { wrt: ['scale'] })).toThrow(
-      /BatchNormalization.*parameter gradients/,
+    expect(() => differentiateNode(open, batchNormalization.gradient, { wrt: ['mean'] })).toThrow(
+      /BatchNormalization.*statistics/,
     );
   });
 });
@@ -81,6 +104,16 @@ describe('instance-normalization', () => {
       constants: { scale: normal(2, [3]), bias: normal(3, [3]) },
       attributes: { epsilon: { float: 1e-2 } },
     });
+    await checkRule(
+      instanceNormalization.gradient,
+      {
+        operator: 'InstanceNormalization',
+        feeds: { x: normal(1, dims), scale: normal(2, [3]), bias: normal(3, [3]) },
+        parameters: ['scale', 'bias'],
+        attributes: { epsilon: { float: 1e-2 } },
+      },
+      { wrt: ['x', 'scale', 'bias'] },
+    );
   });
 });
 
@@ -97,6 +130,16 @@ describe('layer-normalization', () => {
       constants: { scale: normal(2, normalized), bias: normal(3, normalized) },
       attributes: { axis, epsilon: { float: 1e-2 } },
     });
+    await checkRule(
+      layerNormalization.gradient,
+      {
+        operator: 'LayerNormalization',
+        feeds: { x: normal(1, dims), scale: normal(2, normalized), bias: normal(3, normalized) },
+        parameters: ['scale', 'bias'],
+        attributes: { axis, epsilon: { float: 1e-2 } },
+      },
+      { wrt: ['x', 'scale', 'bias'] },
+    );
   });
 });
 

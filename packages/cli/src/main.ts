@@ -16,6 +16,7 @@ import { addMergeCommand } from './commands/merge.js';
 import { addProjectCommand } from './commands/project.js';
 import { addSelftestCommand } from './commands/selftest.js';
 import { addStabilityCommand } from './commands/stability.js';
+import { addTrainCommand } from './commands/train.js';
 import { addTreeCommand } from './commands/tree.js';
 import type { Streams } from './streams.js';
 import { version } from './version.js';
@@ -39,6 +40,7 @@ const COMMANDS = [
   addEvaluateCommand,
   addExplanatoryGraphCommand,
   addMakeInterpretableCommand,
+  addTrainCommand,
   addSelftestCommand,
   addDataCommand,
   addTreeCommand,

@@ -131,3 +131,14 @@ export function parseField(text: string): readonly [number, number, number] {
     throw new InvalidArgumentError('It must be SIZE,STRIDE,OFFSET in pixels, such as 163,16,-33.');
   return [size, stride, offset];
 }
+
+// What the generator of random numbers tells apart.
+const LARGEST_SEED = 2 ** 32 - 1;
+
+/** A parser of seeds for commander. */
+export function parseSeed(text: string): number {
+  const seed = Number(text);
+  if (!/^\d+$/.test(text) || seed > LARGEST_SEED)
+    throw new InvalidArgumentError(`It must be an integer from 0 to ${LARGEST_SEED}.`);
+  return seed;
+}

@@ -35,7 +35,7 @@ export {
   type PictureRecord,
   streamPictures,
 } from './load.js';
-export { black, normalisePicture, restorePicture } from './normalise.js';
+export { black, normaliseInto, normalisePicture, restorePicture } from './normalise.js';
 export { type ObjectBatch, type ObjectOptions, streamObjects } from './objects.js';
 export { DATA_SET_LAYOUTS, type OpenOptions, openDataSet } from './open-data-set.js';
 export { generateScene, type SceneOptions } from './part-world/generate.js';

@@ -8,7 +8,7 @@ export {
 } from './choose-engine.js';
 export type { Engine, LoadOptions, ProfiledSession, RunOptions, Session, Tensors } from './engine.js';
 export type { Layer } from './layers.js';
-export { type LoweringName, loweringNames } from './lowering.js';
+export { chooseLowering, type LoweringName, loweringNames } from './lowering.js';
 export {
   type Activations,
   type EngineRecord,

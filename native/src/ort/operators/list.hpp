@@ -12,6 +12,7 @@ extern const OperatorDefinition max_pool_grad;
 extern const OperatorDefinition split_relu_grad;
 extern const OperatorDefinition global_average_pool_grad;
 extern const OperatorDefinition phase_interleave;
+extern const OperatorDefinition conv_weight_grad;
 
 std::vector<const OperatorDefinition*> operator_definitions();
 

@@ -1,4 +1,4 @@
-import { type Constant, type Dim, intAttribute, type Node } from '@unitscope/onnx';
+import { type Constant, type Dim, intAttribute, type Node, type PlainAttributes } from '@unitscope/onnx';
 import type { RuleContext } from '../rule.js';
 
 /** The numbers of an integer constant (axes, pads, indices). */
@@ -55,9 +55,15 @@ export function reshapeTo(context: RuleContext, value: string, dims: readonly Di
   return context.emit('Reshape', [value, context.emit('Shape', [like])], { allowzero: 1 });
 }
 
+/** What writes nodes: a rule's context, or that of a lowering. */
+export interface Emitter {
+  readonly builder: RuleContext['builder'];
+  emit(operator: string, inputs: readonly string[], attributes?: PlainAttributes): string;
+}
+
 /** Zeros around a value along one axis; negative counts crop. */
 export function padAxis(
-  context: RuleContext,
+  context: Emitter,
   value: string,
   axis: number,
   before: number,

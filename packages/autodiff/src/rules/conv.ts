@@ -1,24 +1,41 @@
 import { type Constant, intAttribute, intsAttribute } from '@unitscope/onnx';
 import type { Rule, RuleContext } from '../rule.js';
+import { emitChannelSums, emitWeightGradient } from './weight-gradient.js';
 import { extentOf, padsOf, type Window, windowOf } from './window.js';
 
 /**
  * Conv, one to three spatial axes. With X [N, C, I...], W [M, C/g, k...] and signal R [N, M, O...]:
- * dX[n, c, i] = sum over m, k of W[m, c, k] R[n, m, o] where o * stride + k * dilation - pad = i. The bias passes nothing.
+ * dX[n, c, i] = sum over m, k of W[m, c, k] R[n, m, o] where o * stride + k * dilation - pad = i;
+ * dW as `emitWeightGradient`; db[m] = sum over n, o of R[n, m, o].
  */
 export const conv = {
   gradient: {
     name: 'conv.gradient',
     operator: 'Conv',
     backward: (context) => {
-      const { node } = context;
-      if (context.needs(1) || context.needs(2)) {
-        throw context.unsupported('parameter gradients of a convolution are not covered');
-      }
       const signal = context.signal(0);
-      if (signal === undefined || !context.needs(0)) return [];
-      const w = node.inputs[1]!;
-      return [emitInputGradient(context, signal, w, context.constant(w))];
+      if (signal === undefined) return [];
+      const { node } = context;
+      const [x, w] = [node.inputs[0]!, node.inputs[1]!];
+      const { window, sizes, outputs } = convWindow(context);
+      const signals: (string | undefined)[] = [undefined, undefined, undefined];
+      if (context.needs(0)) signals[0] = emitInputGradient(context, signal, w, context.constant(w));
+      if (context.needs(1)) {
+        const [outputChannels, perGroup] = context.sizes(w, 0);
+        const groups = intAttribute(node, 'group', 1);
+        signals[1] = emitWeightGradient(context, {
+          ...window,
+          slid: x,
+          sizes,
+          fixed: signal,
+          cells: outputs,
+          groups,
+          slidChannels: perGroup! * groups,
+          fixedChannels: outputChannels!,
+        });
+      }
+      if (context.needs(2)) signals[2] = emitChannelSums(context, signal, sizes.length + 2);
+      return signals;
     },
   },
 } satisfies Record<string, Rule>;
@@ -51,8 +68,10 @@ export function emitInputGradient(
 ): string {
   const { window, sizes, outputs } = convWindow(context);
   const groups = intAttribute(context.node, 'group', 1);
-  if (weights !== undefined && window.strides.every((stride) => stride === 1)) {
-    return emitFlippedConv(context, signal, outputs, weights, window, groups);
+  const isFlippable = weights !== undefined || context.dims(w).every((size) => typeof size === 'number');
+  if (isFlippable && window.strides.every((stride) => stride === 1)) {
+    const flipped = flippedWeights(context, w, weights, groups);
+    return emitFlippedConv(context, signal, outputs, flipped, window, groups);
   }
   // The remainder of the division by the stride: input cells past the last window, which get zeros.
   const outputPadding = sizes.map(
@@ -82,7 +101,7 @@ function emitFlippedConv(
   context: RuleContext,
   signal: string,
   sizes: readonly number[],
-  weights: Constant,
+  flipped: string,
   window: Window,
   groups: number,
 ): string {
@@ -96,7 +115,6 @@ function emitFlippedConv(
     const { builder } = context;
     inside = context.emit('Slice', [signal, builder.ints(starts), builder.ints(ends), builder.ints(axes)]);
   }
-  const flipped = context.builder.constant(flipWeights(context, weights, groups), 'flipped_weights');
   return context.emit('Conv', [inside, flipped], {
     kernel_shape: window.kernel,
     strides: window.strides,
@@ -104,6 +122,32 @@ function emitFlippedConv(
     pads: [...begin, ...end].map((pad) => Math.max(0, pad)),
     group: groups,
   });
+}
+
+/** The weights for the flipped Conv: a constant where they are one, else flipped at run time. */
+function flippedWeights(
+  context: RuleContext,
+  w: string,
+  weights: Constant | undefined,
+  groups: number,
+): string {
+  return weights === undefined
+    ? emitFlip(context, w, groups)
+    : context.builder.constant(flipWeights(context, weights, groups), 'flipped_weights');
+}
+
+/** As `flipWeights`, of weights that change: the taps become rows, whose order is turned round. */
+function emitFlip(context: RuleContext, w: string, groups: number): string {
+  const { builder, emit } = context;
+  const [outputs = 0, perGroup = 0, ...kernel] = context.sizes(w, 0);
+  const taps = kernel.reduce((product, size) => product * size, 1);
+  const grouped = emit('Reshape', [w, builder.ints([groups, outputs / groups, perGroup, taps])]);
+  const dims = builder.ints([perGroup * groups, outputs / groups, ...kernel]);
+  if (taps === 1) return emit('Reshape', [emit('Transpose', [grouped], { perm: [0, 2, 1, 3] }), dims]);
+  const rows = emit('Transpose', [grouped], { perm: [3, 0, 2, 1] });
+  const reversed = builder.ints(Array.from({ length: taps }, (_, tap) => taps - 1 - tap));
+  const turned = emit('Gather', [rows, reversed], { axis: 0 });
+  return emit('Reshape', [emit('Transpose', [turned], { perm: [1, 2, 3, 0] }), dims]);
 }
 
 /** W [M, C/g, k...] to [C, M/g, k...], input and output channels exchanged within each group, every axis of k reversed. */

@@ -27,6 +27,8 @@ export interface NodeCase {
   readonly order?: readonly string[];
   readonly attributes?: PlainAttributes;
   readonly opset?: number;
+  /** Feeds without a batch axis: parameters. */
+  readonly parameters?: readonly string[];
   /** Whether the first axis of feeds and output is symbolic; it is unless false is given. */
   readonly symbolicBatch?: boolean;
 }
@@ -34,11 +36,12 @@ export interface NodeCase {
 /** A graph of one node with the output `y`, its batch axis symbolic, the dims of its output stated. */
 export function nodeGraph(nodeCase: NodeCase): Graph {
   const { operator, feeds, constants = {}, order, attributes, opset = 18, symbolicBatch = true } = nodeCase;
+  const { parameters = [] } = nodeCase;
   const stated = (dims: readonly number[]) => (symbolicBatch ? ['N', ...dims.slice(1)] : dims);
   const builder = new GraphBuilder(emptyGraph('case', opset));
   const renamed = new Map<string, string>();
   for (const [name, { dims }] of Object.entries(feeds)) {
-    builder.input({ name, type: 'float32', dims: stated(dims) });
+    builder.input({ name, type: 'float32', dims: parameters.includes(name) ? dims : stated(dims) });
   }
   for (const [name, { dims, data }] of Object.entries(constants)) {
     renamed.set(name, builder.constant({ type: 'float32', dims, data }, name));
@@ -63,7 +66,10 @@ export function evaluateOutput(
 }
 
 /** Runs a graph of standard operators on ONNX Runtime; of the nodes, those that the outputs need. */
-export async function runOnRuntime(graph: Graph, feeds: Feeds): Promise<Map<string, Tensor>> {
+export async function runOnRuntime(
+  graph: Graph,
+  feeds: Readonly<Record<string, Tensor<TensorData>>>,
+): Promise<Map<string, Tensor>> {
   const read = new Set(graph.outputs.map(({ name }) => name));
   const needed = graph.nodes.toReversed().filter((node) => {
     if (!node.outputs.some((output) => read.has(output))) return false;
@@ -78,7 +84,12 @@ export async function runOnRuntime(graph: Graph, feeds: Feeds): Promise<Map<stri
     const inputs = Object.fromEntries(
       session.inputNames.map((name) => {
         const { data, dims } = feeds[name]!;
-        return [name, new RuntimeTensor('float32', data, dims)];
+        return [
+          name,
+          data instanceof BigInt64Array
+            ? new RuntimeTensor('int64', data, dims)
+            : new RuntimeTensor('float32', Float32Array.from(data as Float32Array), dims),
+        ];
       }),
     );
     const outputs = await session.run(inputs);

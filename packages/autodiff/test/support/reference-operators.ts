@@ -156,11 +156,42 @@ const phaseInterleave: ReferenceOperator = (node, inputs) => {
   return [masked === 0 ? whole : throughRectifier(node, inputs.at(-1)!, whole)];
 };
 
+/** dW[f, s, k] = sum of fixed[n, f, o] slid[n, s, o stride + k dilation - pad]. */
+const convWeightGrad: ReferenceOperator = (node, inputs) => {
+  const [slid, fixed] = inputs as [ReferenceTensor, ReferenceTensor];
+  const pair = (name: string) => intsAttribute(node, name, []) as [number, number];
+  const [strides, dilations, pads] = ['strides', 'dilations', 'pads'].map(pair);
+  const [batch, channels, height, width] = slid.dims as [number, number, number, number];
+  const [, rows, cellRows, cellColumns] = fixed.dims as [number, number, number, number];
+  const dims = intsAttribute(node, 'shape', []);
+  const perGroup = dims[1]!;
+  const groups = channels / perGroup;
+  const data = Float64Array.from({ length: sizeOf(dims) }, (_, i) => {
+    const [f, s, ky, kx] = unravel(i, dims) as [number, number, number, number];
+    const channel = Math.floor(f / (rows / groups)) * perGroup + s;
+    let sum = 0;
+    for (let n = 0; n < batch; n++) {
+      for (let oy = 0; oy < cellRows; oy++) {
+        for (let ox = 0; ox < cellColumns; ox++) {
+          const y = oy * strides![0] + ky * dilations![0] - pads![0];
+          const x = ox * strides![1] + kx * dilations![1] - pads![1];
+          if (y < 0 || x < 0 || y >= height || x >= width) continue;
+          const signal = fixed.data[((n * rows + f) * cellRows + oy) * cellColumns + ox]!;
+          sum += signal * slid.data[((n * channels + channel) * height + y) * width + x]!;
+        }
+      }
+    }
+    return sum;
+  });
+  return [{ dims, data }];
+};
+
 /** The operators of the domain `unitscope`, from their definitions, for `evaluate`. */
 export const referenceOperators: ReadonlyMap<string, ReferenceOperator> = new Map([
   ['unitscope::MaxPoolGrad', inBlocks(maxPoolGrad)],
   ['unitscope::ReluGrad', reluGrad],
   ['unitscope::GlobalAveragePoolGrad', inBlocks(globalAveragePoolGrad)],
   ['unitscope::SplitReluGrad', splitReluGrad],
+  ['unitscope::ConvWeightGrad', convWeightGrad],
   ['unitscope::PhaseInterleave', inBlocks(phaseInterleave)],
 ]);

@@ -1,6 +1,6 @@
 import { PART_WORLD_CATEGORIES, writePartWorld } from '@unitscope/data';
-import { type Command, InvalidArgumentError } from 'commander';
-import { positiveInteger } from '../options.js';
+import type { Command } from 'commander';
+import { parseSeed, positiveInteger } from '../options.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 
@@ -70,14 +70,4 @@ async function drawPartWorld(options: PartWorldOptions, { streams, signal }: Sur
   if (written.interventions !== undefined)
     streams.out.write(`wrote ${written.interventions}: ${files - pictures} interventions\n`);
   if (!quiet) streams.out.write(`drew ${drawn} pictures${kept}\n`);
-}
-
-// What the generator of random numbers tells apart.
-const LARGEST_SEED = 2 ** 32 - 1;
-
-function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (!/^\d+$/.test(text) || seed > LARGEST_SEED)
-    throw new InvalidArgumentError(`It must be an integer from 0 to ${LARGEST_SEED}.`);
-  return seed;
 }
