@@ -323,7 +323,7 @@ void test_conv_weight_grad(const Graphs& graphs) {
   Generator generator(27);
   for (int i = 0; i < 24; ++i) {
     // Some maps so large that they are taken in bands of rows.
-    const std::int64_t most = i % 8 == 0 ? 70 : 12;
+    const int most = i % 8 == 0 ? 70 : 12;
     const std::int64_t groups = generator.integer(1, 3);
     const std::vector<std::int64_t> shape{groups * generator.integer(1, 6), generator.integer(1, 4), generator.integer(1, 4),
                                           generator.integer(1, 5)};

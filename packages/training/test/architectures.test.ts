@@ -31,6 +31,7 @@ describe('buildArchitecture', () => {
       expect(rest.every((parameter) => /(mean|variance|ratio)$/.test(parameter))).toBe(true);
       await trainer.close();
     },
+    30_000,
   );
 
   it('keeps the size of signals through the layers, as He initialisation means to', () => {

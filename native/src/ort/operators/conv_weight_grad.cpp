@@ -98,7 +98,7 @@ class ConvWeightGrad : public OperatorKernel {
    public:
     Layout(const ConvWeightGrad& node, const TensorView& slid, const TensorView& fixed, std::int64_t groups, float* sums)
         : node_(node), slid_(slid), fixed_(fixed), groups_(groups), sums_(sums), phases_(node.strides_[0] * node.strides_[1]) {
-      pitch_ = ceil_divide((fixed.dims[3] - 1) * node.strides_[1] + reach(1) + 1, node.strides_[1]);
+      pitch_ = extent(1, fixed.dims[3]) - shared(1);
       for (std::int64_t y = 0; y < node.shape_[2]; ++y) {
         for (std::int64_t x = 0; x < node.shape_[3]; ++x) shift_phase_.push_back(tap(y, x));
       }
@@ -107,7 +107,7 @@ class ConvWeightGrad : public OperatorKernel {
     std::vector<Chunk> chunks() const {
       const std::int64_t samples = fixed_.dims[0];
       const std::int64_t rows = fixed_.dims[2];
-      const std::int64_t cells = plane_rows(rows) * pitch_;
+      const std::int64_t cells = (extent(0, rows) - shared(0)) * pitch_;
       std::vector<Chunk> all;
       if (cells <= kCells) {
         const std::int64_t each = std::max<std::int64_t>(kCells / cells, 1);
@@ -122,7 +122,8 @@ class ConvWeightGrad : public OperatorKernel {
     }
 
     void add(const Computation& computation, const Chunk& chunk) {
-      const std::int64_t sample = plane_rows(chunk.rows) * pitch_;
+      const bool whole = chunk.rows == fixed_.dims[2];
+      const std::int64_t sample = (extent(0, chunk.rows) - (whole ? shared(0) : 0)) * pitch_;
       const std::int64_t length = round_up(chunk.samples * sample, kWhole);
       const std::int64_t plane = length + furthest_shift() + kWhole;
       const std::int64_t fixed_channels = fixed_.dims[1];
@@ -164,8 +165,18 @@ class ConvWeightGrad : public OperatorKernel {
     /// Cells of the padded slid map between the first and the last tap of a window.
     std::int64_t reach(std::size_t axis) const { return (node_.shape_[2 + axis] - 1) * node_.dilations_[axis]; }
 
-    std::int64_t plane_rows(std::int64_t rows) const {
-      return ceil_divide((rows - 1) * node_.strides_[0] + reach(0) + 1, node_.strides_[0]);
+    /// Cells of a phase along an axis that so many windows see.
+    std::int64_t extent(std::size_t axis, std::int64_t windows) const {
+      const std::int64_t stride = node_.strides_[axis];
+      return ceil_divide((windows - 1) * stride + reach(axis) + 1, stride);
+    }
+
+    /// Cells of padding that the end of a row or map and the beginning of the next one may be at once: zeros both.
+    std::int64_t shared(std::size_t axis) const {
+      if (node_.strides_[axis] != 1) return 0;
+      const std::int64_t before = node_.pads_[axis];
+      const std::int64_t after = extent(axis, fixed_.dims[2 + axis]) - before - slid_.dims[2 + axis];
+      return std::max<std::int64_t>(std::min({before, after, reach(axis)}), 0);
     }
 
     std::pair<std::int64_t, std::int64_t> tap(std::int64_t y, std::int64_t x) const {
