@@ -69,5 +69,5 @@ export {
   preprocessingPreset,
   readPreprocessing,
 } from './preprocessing.js';
-export { rasterisePixels, rasteriseSvg } from './rasterise.js';
+export { type RasteriseOptions, rasterisePixels, rasteriseSvg } from './rasterise.js';
 export { RESIZE_FILTERS, type ResizeFilter, resizePicture } from './resize.js';

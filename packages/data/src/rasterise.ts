@@ -19,11 +19,24 @@ export async function rasteriseSvg(svg: string, { scale = 1 } = {}): Promise<Uin
   }
 }
 
-/** An SVG document as pixels, white where it is transparent, `scale` for each of its own. Throws as `rasteriseSvg`. */
-export async function rasterisePixels(svg: string, { scale = 1 } = {}): Promise<RgbPicture> {
+export interface RasteriseOptions {
+  /** Pixels for each of the document's own; 1 by default. */
+  readonly scale?: number;
+  /** What shows where it is transparent; by default it must not be, and colours stay as they are drawn to the last bit. */
+  readonly background?: string;
+}
+
+/** An SVG document as pixels. Throws as `rasteriseSvg`. */
+export async function rasterisePixels(
+  svg: string,
+  { scale = 1, background }: RasteriseOptions = {},
+): Promise<RgbPicture> {
   try {
-    const { data, info } = await sharp(Buffer.from(svg), { density: DENSITY * scale })
-      .flatten({ background: 'white' })
+    const drawn = sharp(Buffer.from(svg), { density: DENSITY * scale });
+    const { data, info } = await (background === undefined
+      ? drawn.removeAlpha()
+      : drawn.flatten({ background })
+    )
       .raw()
       .toBuffer({ resolveWithObject: true });
     const pixels = new Uint8Array(data.buffer, data.byteOffset, data.length);

@@ -51,7 +51,9 @@ export async function drawAttack(attacked: Attacked, context: FigureContext): Pr
   const title = titleOf(attacked, context);
   const top = montage(tilesOf(attacked, context), { title: title.join('\n'), columns: 6 });
   const drawn = await Promise.all(
-    (await chartsOf(attacked, context)).map((svg) => rasterisePixels(svg, { scale: CHART_SCALE })),
+    (await chartsOf(attacked, context)).map((svg) =>
+      rasterisePixels(svg, { scale: CHART_SCALE, background: 'white' }),
+    ),
   );
   return encodePng(stacked(top, drawn), {
     text: {
