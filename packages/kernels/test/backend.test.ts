@@ -62,6 +62,6 @@ describe('a missing addon', () => {
     vi.stubEnv('UNITSCOPE_ADDON', new URL('../package.json', import.meta.url).pathname);
     vi.resetModules();
     const { maxPool: fresh } = await import('../src/index.js');
-    await expect(fresh(x, window)).rejects.toThrow('has binary interface undefined, 2 is needed');
+    await expect(fresh(x, window)).rejects.toThrow('has binary interface undefined, 3 is needed');
   });
 });
