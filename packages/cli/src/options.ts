@@ -1,3 +1,4 @@
+import { PREPROCESSING_NAMES } from '@unitscope/data';
 import { engineNames, loweringNames } from '@unitscope/model';
 import { UnitscopeError, unknownName } from '@unitscope/tensor';
 import type { UnitOfLayer } from '@unitscope/visualization';
@@ -34,6 +35,19 @@ export function addLoweringOption(command: Command): Command {
       .choices([...loweringNames])
       .default('auto'),
   );
+}
+
+/** How pictures become the network's input. */
+export function preprocessOption(preset = 'imagenet'): Option {
+  const choices = `${PREPROCESSING_NAMES.join(', ')} or FILE.json`;
+  return new Option('--preprocess <preset>', `how pictures become input: ${choices}`).default(preset);
+}
+
+/** @param what cannot be used */
+export function onErrorOption(what = 'a picture'): Option {
+  return new Option('--on-error <what>', `what ${what} that cannot be used does`)
+    .choices(['stop', 'skip'])
+    .default('stop');
 }
 
 /** A parser of positive integers for commander. */

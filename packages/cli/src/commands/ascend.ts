@@ -2,7 +2,6 @@ import { basename, join } from 'node:path';
 import { findScore } from '@unitscope/autodiff';
 import {
   describePreprocessing,
-  PREPROCESSING_NAMES,
   type Preprocessing,
   readClassNames,
   readPreprocessing,
@@ -38,7 +37,14 @@ import {
 import { gainOf, picturesOf, readStart, type Standing, scaleOf, standingsOf } from '../ascent/pictures.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addLoweringOption, addRunOptions, parseSize, positiveInteger, type RunOptions } from '../options.js';
+import {
+  addLoweringOption,
+  addRunOptions,
+  parseSize,
+  positiveInteger,
+  preprocessOption,
+  type RunOptions,
+} from '../options.js';
 import { requireOutputs } from '../output-files.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
@@ -88,11 +94,7 @@ export function addAscendCommand(program: Command, surroundings: Surroundings): 
     .option('--seed <n>', 'of noise and transforms', parseSeed, 0)
     .option('--start <what>', "zero, noise, or a picture (the preset's by default)")
     .option('--canvas <h,w>', "the size of the picture (the preset's, or the network's)", parseSize)
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
+    .addOption(preprocessOption())
     .option('--png <file>', 'write the picture; a montage where there are several')
     .option('--raw <file>', 'write pictures in 0..1 as .npy, or with input and curve as .npz')
     .option('--frames <folder>', 'write the pictures on the way')

@@ -1,7 +1,6 @@
 import { basename, extname, join } from 'node:path';
 import {
   describePreprocessing,
-  PREPROCESSING_NAMES,
   type Preprocessing,
   readClassNames,
   readPreprocessing,
@@ -32,6 +31,7 @@ import {
   addRunOptions,
   parseTarget,
   positiveInteger,
+  preprocessOption,
   type RunOptions,
 } from '../options.js';
 import { requireOutputs } from '../output-files.js';
@@ -101,11 +101,7 @@ export function addAttackCommand(program: Command, surroundings: Surroundings): 
     .option('--layer <name>', 'whose units are compared: a node, a value, or last-conv', 'last-conv')
     .option('--explain <method>', 'the maps before and after, see explain --help', 'grad-cam')
     .option('--dissection <file>', 'dissection.json of that layer: which concepts the units detect')
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
+    .addOption(preprocessOption())
     .requiredOption('--out <dir>', `write ${RECORD_FILE}, ${ARRAY_FILE} and a PNG of each picture there`);
   addLoweringOption(addRunOptions(command)).action(
     (model: string, inputs: string[], options: AttackCommandOptions) =>

@@ -5,7 +5,6 @@ import {
   isArrayPath,
   type LoadedInput,
   loadPicture,
-  PREPROCESSING_NAMES,
   type Preprocessing,
   readClassNames,
   readPreprocessing,
@@ -59,6 +58,7 @@ import {
   addRunOptions,
   parseTarget,
   positiveInteger,
+  preprocessOption,
   type RunOptions,
 } from '../options.js';
 import { requireOutputs } from '../output-files.js';
@@ -126,11 +126,7 @@ export function addCheckCommand(program: Command, surroundings: Surroundings): v
       "the class: its number, its name (see --classes), or top1, each picture's own (default)",
     )
     .option('--classes <file>', 'the names of the classes, as JSON or one on each line')
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
+    .addOption(preprocessOption())
     .option('--out <dir>', 'write the record, charts and figures to a folder');
   command.option(
     '--seed <n>',

@@ -1,11 +1,5 @@
 import { join } from 'node:path';
-import {
-  DATA_SET_LAYOUTS,
-  describePreprocessing,
-  PREPROCESSING_NAMES,
-  readLabelTable,
-  readPreprocessing,
-} from '@unitscope/data';
+import { DATA_SET_LAYOUTS, describePreprocessing, readLabelTable, readPreprocessing } from '@unitscope/data';
 import { CONVENTIONS, type Convention, dissectionParameters } from '@unitscope/metrics';
 import { UnitscopeError } from '@unitscope/tensor';
 import { type Command, Option } from 'commander';
@@ -34,11 +28,13 @@ import { readThresholdFile } from '../dissection/threshold-file.js';
 import { loadModel } from '../load-model.js';
 import {
   addRunOptions,
+  onErrorOption,
   parseField,
   parseFraction,
   parseGigabytes,
   parseShard,
   parseSize,
+  preprocessOption,
   type RunOptions,
 } from '../options.js';
 import { requireSameRun, type Shard, WHOLE } from '../passes/identity.js';
@@ -82,21 +78,13 @@ export function addDissectCommand(program: Command, surroundings: Surroundings):
     .requiredOption('--out <dir>', 'the folder for results, and for the state of a run that is not finished')
     .option('--data <dir>', `the data set: ${DATA_SET_LAYOUTS}`)
     .option('--layer <name>', 'a node, a value, or last-conv (default: last-conv)')
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
+    .addOption(preprocessOption())
     .option(
       '--label-size <h,w>',
       "size of the label maps (default: half the network's input, all of it for a layer of stride 1)",
       parseSize,
     )
-    .addOption(
-      new Option('--on-error <what>', 'what a picture or mask that cannot be used does')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
+    .addOption(onErrorOption('a picture or mask'))
     .addOption(
       new Option('--convention <name>', 'whose reading of the method')
         .choices([...CONVENTIONS])

@@ -7,7 +7,6 @@ import {
   describePreprocessing,
   type Label,
   openDataSet,
-  PREPROCESSING_NAMES,
   readInterventions,
   readPreprocessing,
 } from '@unitscope/data';
@@ -29,7 +28,14 @@ import { type ClassMapping, readClassMapping } from '../evaluation/targets.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
 import { methodsNamed } from '../method-options.js';
-import { addLoweringOption, addRunOptions, positiveInteger, type RunOptions } from '../options.js';
+import {
+  addLoweringOption,
+  addRunOptions,
+  onErrorOption,
+  positiveInteger,
+  preprocessOption,
+  type RunOptions,
+} from '../options.js';
 import { type Json, type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
 import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from '../passes/saved-pass.js';
@@ -80,11 +86,7 @@ export function addEvaluateCommand(program: Command, surroundings: Surroundings)
       '--classes <file>',
       'explain the class that a picture shows: JSON of the outputs by the categories of objects (default: the class it is taken for)',
     )
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
+    .addOption(preprocessOption())
     .option('--limit <n>', 'only the first n pictures', positiveInteger)
     .addOption(
       new Option(
@@ -111,11 +113,7 @@ export function addEvaluateCommand(program: Command, surroundings: Surroundings)
         .choices([...BASELINES])
         .default(BASELINES[1]),
     )
-    .addOption(
-      new Option('--on-error <what>', 'what a picture that cannot be used does')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
+    .addOption(onErrorOption())
     .option('--resume', 'go on with a run that was stopped');
   addLoweringOption(addRunOptions(command)).action((model: string, options: EvaluateOptions) =>
     runEvaluate(model, options, surroundings),

@@ -26,13 +26,12 @@ import {
   kernelOptions,
   parseDensities,
   parseNames,
-  parseSeed,
   picturesRecord,
 } from '../explanatory-graph/options.js';
 import { drawNodes } from '../explanatory-graph/patches.js';
 import { countOf, type GraphPictures, sourceOf } from '../explanatory-graph/source.js';
 import { loadModel } from '../load-model.js';
-import { positiveInteger } from '../options.js';
+import { parseSeed, positiveInteger } from '../options.js';
 import type { Json } from '../passes/identity.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';

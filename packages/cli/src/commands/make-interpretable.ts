@@ -12,7 +12,7 @@ import {
 import { type Dim, type Graph, readModelFile, writeModel } from '@unitscope/onnx';
 import { writeFileAtomic } from '@unitscope/tensor';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseSize } from '../options.js';
+import { parseSeed, parseSize } from '../options.js';
 import { requireOutputs } from '../output-files.js';
 import type { Surroundings } from '../streams.js';
 import { formatTable } from '../table.js';
@@ -152,14 +152,4 @@ function parseSlope(text: string): number {
   const slope = Number(text);
   if (!(slope > 0) || !Number.isFinite(slope)) throw new InvalidArgumentError('It must be a number above 0.');
   return slope;
-}
-
-// What the generator of random numbers tells apart.
-const LARGEST_SEED = 2 ** 32 - 1;
-
-function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (!/^\d+$/.test(text) || seed > LARGEST_SEED)
-    throw new InvalidArgumentError(`It must be an integer from 0 to ${LARGEST_SEED}.`);
-  return seed;
 }

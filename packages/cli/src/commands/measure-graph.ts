@@ -10,12 +10,11 @@ import {
   type GraphDataOptions,
   graphPictures,
   kernelOptions,
-  parseSeed,
   picturesRecord,
 } from '../explanatory-graph/options.js';
 import { countOf } from '../explanatory-graph/source.js';
 import { loadModel } from '../load-model.js';
-import { positiveInteger } from '../options.js';
+import { parseSeed, positiveInteger } from '../options.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
 import { formatTable } from '../table.js';

@@ -9,11 +9,11 @@ import {
 import type { Model } from '@unitscope/model';
 import { throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import type { Command } from 'commander';
-import { addPreprocessOption, kernelOptions, parseShare } from '../explanatory-graph/options.js';
+import { kernelOptions, parseShare } from '../explanatory-graph/options.js';
 import { drawEdges, drawHeat, placedNodes } from '../explanatory-graph/parse-figures.js';
 import { inputSizeOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addRunOptions, type RunOptions } from '../options.js';
+import { addRunOptions, preprocessOption, type RunOptions } from '../options.js';
 import { requireOutputs } from '../output-files.js';
 import type { Surroundings } from '../streams.js';
 import { formatNumber } from '../summary.js';
@@ -45,7 +45,7 @@ export function addParseGraphCommand(group: Command, surroundings: Surroundings)
     )
     .option('--png <file>', 'write heat maps of the nodes of each layer on the picture')
     .option('--svg <file>', 'write the strongest nodes of each layer, with lines to their parents');
-  addRunOptions(addPreprocessOption(command)).action(
+  addRunOptions(command.addOption(preprocessOption())).action(
     (model: string, graph: string, picture: string, options: ParseCommandOptions) =>
       runParse({ model, graph, picture }, options, surroundings),
   );

@@ -1,17 +1,19 @@
 import { join } from 'node:path';
-import {
-  DATA_SET_LAYOUTS,
-  describePreprocessing,
-  PREPROCESSING_NAMES,
-  readPreprocessing,
-} from '@unitscope/data';
+import { DATA_SET_LAYOUTS, describePreprocessing, readPreprocessing } from '@unitscope/data';
 import { throwIfAborted, UnitscopeError, writeFileAtomic } from '@unitscope/tensor';
 import { methodNamed, projectionMethods, receptiveFieldOf } from '@unitscope/visualization';
 import { type Command, Option } from 'commander';
 import { addSplitOption, openData } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addLoweringOption, addRunOptions, positiveInteger, type RunOptions } from '../options.js';
+import {
+  addLoweringOption,
+  addRunOptions,
+  onErrorOption,
+  positiveInteger,
+  preprocessOption,
+  type RunOptions,
+} from '../options.js';
 import { requireOutputs } from '../output-files.js';
 import { createProgress } from '../progress.js';
 import { projectRanked } from '../projection/project-ranked.js';
@@ -78,16 +80,8 @@ export function addProjectCommand(program: Command, surroundings: Surroundings):
     )
     .option('--top <n>', 'pictures of each unit', positiveInteger, 9)
     .option('--limit <n>', 'only the first n pictures', positiveInteger)
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
-    .addOption(
-      new Option('--on-error <what>', 'what a picture that cannot be used does')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
+    .addOption(preprocessOption())
+    .addOption(onErrorOption())
     .option('--png <file>', `write one figure, of ${UNITS_OF_A_PAGE} units at most`)
     .option('--out <dir>', 'write figures, arrays and a record to a folder, and the state of the run')
     .option('--resume', 'with --out: go on with a run that was stopped');

@@ -4,7 +4,6 @@ import {
   type DataSet,
   describePreprocessing,
   type ObjectBatch,
-  PREPROCESSING_NAMES,
   type Preprocessing,
   readPreprocessing,
   streamObjects,
@@ -23,7 +22,7 @@ import { type Command, Option } from 'commander';
 import { addSplitOption, dataRecordOf, openData } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addRunOptions, type RunOptions } from '../options.js';
+import { addRunOptions, onErrorOption, preprocessOption, type RunOptions } from '../options.js';
 import { type RunIdentity, WHOLE } from '../passes/identity.js';
 import { runPass } from '../passes/run-pass.js';
 import { type Pass, readPass, readRunIdentity, requireResumable, savePass } from '../passes/saved-pass.js';
@@ -63,16 +62,8 @@ export function addStabilityCommand(program: Command, surroundings: Surroundings
         .choices([...INSTABILITY_PROTOCOLS])
         .default(INSTABILITY_PROTOCOLS[0]),
     )
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
-    .addOption(
-      new Option('--on-error <what>', 'what a picture that cannot be used does')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
+    .addOption(preprocessOption())
+    .addOption(onErrorOption())
     .option('--resume', 'go on with a run that was stopped');
   addRunOptions(addSplitOption(command)).action((model: string, options: StabilityOptions) =>
     runStability(model, options, surroundings),

@@ -4,7 +4,6 @@ import {
   type DataSet,
   describePreprocessing,
   loadPicture,
-  PREPROCESSING_NAMES,
   type Preprocessing,
   readPreprocessing,
   restorePicture,
@@ -27,7 +26,14 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { addSplitOption, dataRecordOf, openData } from '../data-options.js';
 import { inputSizeOf, mapDimsOf } from '../layer-maps.js';
 import { loadModel } from '../load-model.js';
-import { addLoweringOption, addRunOptions, positiveInteger, type RunOptions } from '../options.js';
+import {
+  addLoweringOption,
+  addRunOptions,
+  onErrorOption,
+  positiveInteger,
+  preprocessOption,
+  type RunOptions,
+} from '../options.js';
 import { requireOutputs } from '../output-files.js';
 import { createProgress } from '../progress.js';
 import type { Surroundings } from '../streams.js';
@@ -93,16 +99,8 @@ export function addTreeCommand(program: Command, surroundings: Surroundings): vo
     .option('--per-picture', 'merge by the gain for each picture under a node')
     .option('--neighbours <n>', 'how many of the most similar nodes each may merge with', positiveInteger, 16)
     .option('--limit <n>', 'only the first n pictures', positiveInteger)
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'imagenet',
-    )
-    .addOption(
-      new Option('--on-error <what>', 'what a picture that cannot be used does')
-        .choices(['stop', 'skip'])
-        .default('stop'),
-    )
+    .addOption(preprocessOption())
+    .addOption(onErrorOption())
     .option('--explain <picture...>', 'pictures whose way down the tree is drawn');
   addLoweringOption(addRunOptions(addSplitOption(command))).action(
     (model: string, options: TreeCommandOptions) => runTree(model, options, surroundings),

@@ -1,10 +1,16 @@
-import { DATA_SET_LAYOUTS, type DataSet, PREPROCESSING_NAMES, type Preprocessing } from '@unitscope/data';
+import { DATA_SET_LAYOUTS, type DataSet, type Preprocessing } from '@unitscope/data';
 import type { KernelOptions } from '@unitscope/kernels';
 import type { Model } from '@unitscope/model';
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, InvalidArgumentError } from 'commander';
 import { addSplitOption, type DataOptions, dataRecordOf } from '../data-options.js';
 import { inputSizeOf } from '../layer-maps.js';
-import { addRunOptions, positiveInteger, type RunOptions } from '../options.js';
+import {
+  addRunOptions,
+  onErrorOption,
+  positiveInteger,
+  preprocessOption,
+  type RunOptions,
+} from '../options.js';
 import type { Json } from '../passes/identity.js';
 import { type GraphPictures, requirePictures } from './source.js';
 
@@ -23,22 +29,8 @@ export function addGraphDataOptions(command: Command): Command {
     .option('--category <name>', 'only objects of this category')
     .option('--limit <n>', 'only the first n pictures', positiveInteger)
     .option('--whole', 'whole pictures, where the data set has objects with landmarks');
-  return addOnErrorOption(addPreprocessOption(addSplitOption(command)));
-}
-
-export function addPreprocessOption(command: Command): Command {
-  return command.option(
-    '--preprocess <preset>',
-    `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-    'imagenet',
-  );
-}
-
-function addOnErrorOption(command: Command): Command {
-  const option = new Option('--on-error <what>', 'what a picture that cannot be used does')
-    .choices(['stop', 'skip'])
-    .default('stop');
-  return addRunOptions(command.addOption(option));
+  addSplitOption(command).addOption(preprocessOption()).addOption(onErrorOption());
+  return addRunOptions(command);
 }
 
 const DEFAULT_BATCH_SIZE = 16;
@@ -95,14 +87,4 @@ export function parseNames(text: string): readonly string[] {
   if (names.some((name) => name === ''))
     throw new InvalidArgumentError('It must be names, separated by commas.');
   return names;
-}
-
-// What the generator of random numbers tells apart.
-const LARGEST_SEED = 2 ** 32 - 1;
-
-export function parseSeed(text: string): number {
-  const seed = Number(text);
-  if (!/^\d+$/.test(text) || seed > LARGEST_SEED)
-    throw new InvalidArgumentError(`It must be an integer from 0 to ${LARGEST_SEED}.`);
-  return seed;
 }

@@ -1,4 +1,4 @@
-import { DATA_SET_LAYOUTS, PREPROCESSING_NAMES } from '@unitscope/data';
+import { DATA_SET_LAYOUTS } from '@unitscope/data';
 import { UnitscopeError } from '@unitscope/tensor';
 import {
   type Augmentation,
@@ -9,7 +9,7 @@ import {
   sgd,
 } from '@unitscope/training';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { parseFraction, parseSeed, positiveInteger, type RunOptions } from '../options.js';
+import { parseFraction, parseSeed, positiveInteger, preprocessOption, type RunOptions } from '../options.js';
 
 export interface TrainOptions extends RunOptions {
   readonly out: string;
@@ -71,11 +71,7 @@ export function addTrainOptions(command: Command): Command {
       'the folder for checkpoint, log and plots (default: OUT without .onnx, -training)',
     )
     .option('--categories <names>', 'only these categories of a data set, separated by commas', listOf)
-    .option(
-      '--preprocess <preset>',
-      `how pictures become input: ${PREPROCESSING_NAMES.join(', ')} or FILE.json`,
-      'cifar10',
-    )
+    .addOption(preprocessOption('cifar10'))
     .option('--validation <share>', 'the share of the pictures to judge by', parseFraction, 0.1)
     .option('--validation-data <dir>', 'the pictures to judge by, instead of a share')
     .option('--epochs <n>', 'how often every picture is seen', positiveInteger, 20)
