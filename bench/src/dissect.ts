@@ -1,10 +1,11 @@
 import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
-import { availableParallelism, cpus, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { writePartWorld } from '@unitscope/data';
 import { sameDims } from '@unitscope/tensor';
+import { machineOf } from './bench-networks.js';
 import { compareWithTorch, type TorchComparison } from './dissection/beside-torch.js';
 import { runCommand } from './dissection/command.js';
 import { openSample, type PhaseTimes, type Sample, timePhases } from './dissection/phases.js';
@@ -112,7 +113,7 @@ export async function benchDissect(options: DissectBenchOptions, log: (line: str
   return {
     bench: 'dissect',
     date: new Date().toISOString(),
-    machine: { cpu: cpus()[0]?.model ?? 'unknown', threads, parallelism: availableParallelism() },
+    machine: machineOf(threads),
     versions: {
       node: process.versions.node,
       ...(torch?.version === undefined ? {} : { torch: torch.version }),

@@ -1,7 +1,7 @@
-import { availableParallelism, cpus } from 'node:os';
 import { Model } from '@unitscope/model';
 import { Random } from '@unitscope/tensor';
 import { explain, methods } from '@unitscope/visualization';
+import { machineOf } from './bench-networks.js';
 import { Forward } from './forward.js';
 import { type Candidate, measure, pairedRatio, SPINNING, type Timing, timed } from './measure.js';
 import { networks } from './networks/index.js';
@@ -50,15 +50,10 @@ export async function benchExplain(options: ExplainBenchOptions, log: (line: str
   } finally {
     peer?.close();
   }
-  const machine = {
-    cpu: cpus()[0]?.model ?? 'unknown',
-    threads: options.threads,
-    parallelism: availableParallelism(),
-  };
   return {
     bench: 'explain',
     date: new Date().toISOString(),
-    machine,
+    machine: machineOf(options.threads),
     versions,
     rounds: options.rounds,
     rows,

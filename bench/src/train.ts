@@ -1,18 +1,14 @@
-import { availableParallelism, cpus } from 'node:os';
 import { floatAttribute, type Graph, intAttribute, intsAttribute, type Node } from '@unitscope/onnx';
 import { Random } from '@unitscope/tensor';
 import { buildArchitecture, sgd, Trainer, type TrainingBatch } from '@unitscope/training';
+import { benchNetworks, type NetworksBenchOptions } from './bench-networks.js';
 import { type Candidate, measure, pairedRatio, SPINNING, type Timing, timed } from './measure.js';
-import { NO_PEER, Peer } from './peer.js';
+import type { Peer } from './peer.js';
 
-export interface TrainBenchOptions {
-  readonly nets: readonly string[];
+export interface TrainBenchOptions extends NetworksBenchOptions {
   readonly batch: number;
   /** Engines and lowerings, such as `native/blocked`. */
   readonly ways: readonly string[];
-  readonly rounds: number;
-  readonly threads: number;
-  readonly peers: boolean;
 }
 
 export interface TrainTiming extends Timing {
@@ -30,32 +26,10 @@ const CLASSES = 10;
 
 /** Times one step of training, of each architecture: network, loss, gradients and update, beside torch's. */
 export async function benchTrain(options: TrainBenchOptions, log: (line: string) => void) {
-  const peer = options.peers ? Peer.find('torch_train') : undefined;
-  if (options.peers && peer === undefined) log(`${NO_PEER}: ours only`);
-  const rows: TrainBenchRow[] = [];
-  const versions: Record<string, string> = { node: process.versions.node };
-  try {
-    for (const net of options.nets) {
-      const row = await benchOne(net, options, peer, versions);
-      rows.push(row);
-      log(formatTrain(row));
-    }
-  } finally {
-    peer?.close();
-  }
-  return {
-    bench: 'train',
-    date: new Date().toISOString(),
-    machine: {
-      cpu: cpus()[0]?.model ?? 'unknown',
-      threads: options.threads,
-      parallelism: availableParallelism(),
-    },
-    versions,
-    batch: options.batch,
-    rounds: options.rounds,
-    rows,
-  };
+  const one = (net: string, peer: Peer | undefined, versions: Record<string, string>) =>
+    benchOne(net, options, peer, versions);
+  const results = await benchNetworks(options, 'torch_train', one, log, formatTrain);
+  return { bench: 'train', batch: options.batch, ...results };
 }
 
 async function benchOne(

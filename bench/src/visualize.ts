@@ -1,22 +1,18 @@
-import { availableParallelism, cpus } from 'node:os';
 import { Model } from '@unitscope/model';
 import { Random, type Tensor } from '@unitscope/tensor';
 import { ascend, explain, type Method, methodNamed, methods } from '@unitscope/visualization';
+import { benchNetworks, type NetworksBenchOptions } from './bench-networks.js';
 import { type Candidate, measure, medianOf, SPINNING, type Timing, timed } from './measure.js';
 import { networks } from './networks/index.js';
-import { NO_PEER, Peer } from './peer.js';
+import type { Peer } from './peer.js';
 
-export interface VisualizeBenchOptions {
-  readonly nets: readonly string[];
+export interface VisualizeBenchOptions extends NetworksBenchOptions {
   /** Sizes of batches among which the best one for input gradients is sought. */
   readonly batches: readonly number[];
   /** An engine and a lowering, such as `native/blocked`. */
   readonly way: string;
   /** Methods that take many passes; those that the table has not are named and left out. */
   readonly methods: readonly string[];
-  readonly rounds: number;
-  readonly threads: number;
-  readonly peers: boolean;
 }
 
 /** A candidate with the pictures that one run of it is of. */
@@ -54,35 +50,13 @@ const SEARCH_ROUNDS = 3;
 
 /** Times what takes many passes over one picture, in units of one input gradient at the best batch size. */
 export async function benchVisualize(options: VisualizeBenchOptions, log: (line: string) => void) {
-  const peer = options.peers ? Peer.find('torch_visualize') : undefined;
-  if (options.peers && peer === undefined) log(`${NO_PEER}: ours only`);
   const known = methods.filter(({ name }) => options.methods.includes(name));
   const missing = options.methods.filter((name) => !known.some((method) => method.name === name));
   if (missing.length > 0) log(`not among the methods, and left out: ${missing.join(', ')}`);
-  const rows: VisualizeBenchRow[] = [];
-  const versions: Record<string, string> = { node: process.versions.node };
-  try {
-    for (const net of options.nets) {
-      const row = await benchOne(net, known, options, peer, versions);
-      rows.push(row);
-      log(formatVisualize(row));
-    }
-  } finally {
-    peer?.close();
-  }
-  return {
-    bench: 'visualize',
-    date: new Date().toISOString(),
-    machine: {
-      cpu: cpus()[0]?.model ?? 'unknown',
-      threads: options.threads,
-      parallelism: availableParallelism(),
-    },
-    versions,
-    way: options.way,
-    rounds: options.rounds,
-    rows,
-  };
+  const one = (net: string, peer: Peer | undefined, versions: Record<string, string>) =>
+    benchOne(net, known, options, peer, versions);
+  const results = await benchNetworks(options, 'torch_visualize', one, log, formatVisualize);
+  return { bench: 'visualize', way: options.way, ...results };
 }
 
 async function benchOne(
