@@ -48,17 +48,6 @@ inline Floats broadcast(const float* from) {
 #endif
 }
 
-/// a * b + sum, rounded once where the instruction set can.
-inline Floats multiply_add(Floats a, Floats b, Floats sum) {
-#if defined(__AVX512F__)
-  return _mm512_fmadd_ps(a, b, sum);
-#elif defined(__FMA__)
-  return _mm256_fmadd_ps(a, b, sum);
-#else
-  return a * b + sum;
-#endif
-}
-
 /// One whole tile of C from one panel of A and one of B.
 inline void make_tile(std::int64_t depth, const float* a, const float* b, float* c, std::int64_t stride, bool add) {
   Floats sums[kTileRows][kTileVectors] = {};

@@ -36,6 +36,17 @@ inline void store(std::int32_t* to, Ints values) { *reinterpret_cast<UnalignedIn
 inline Floats splat(float value) { return Floats{} + value; }
 inline Ints splat(std::int32_t value) { return Ints{} + value; }
 
+/// a * b + sum, rounded once where the instruction set can.
+inline Floats multiply_add(Floats a, Floats b, Floats sum) {
+#if defined(__AVX512F__)
+  return _mm512_fmadd_ps(a, b, sum);
+#elif defined(__FMA__)
+  return _mm256_fmadd_ps(a, b, sum);
+#else
+  return a * b + sum;
+#endif
+}
+
 using Bytes [[gnu::vector_size(kLanes)]] = std::uint8_t;
 using UnalignedBytes [[gnu::vector_size(kLanes), gnu::aligned(1), gnu::may_alias]] = std::uint8_t;
 

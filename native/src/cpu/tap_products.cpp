@@ -22,16 +22,6 @@ inline float sum_of(Floats values) {
   return lanes[0];
 }
 
-inline Floats product_added(Floats a, Floats b, Floats sum) {
-#if defined(__AVX512F__)
-  return _mm512_fmadd_ps(a, b, sum);
-#elif defined(__FMA__)
-  return _mm256_fmadd_ps(a, b, sum);
-#else
-  return a * b + sum;
-#endif
-}
-
 template <std::int64_t Rows, std::int64_t Columns>
 void add_tile(const TapProducts& work, std::int64_t first_row, std::int64_t first_column) {
   const float* rows[Rows];
@@ -51,7 +41,7 @@ void add_tile(const TapProducts& work, std::int64_t first_row, std::int64_t firs
     for (std::int64_t c = 0; c < Columns; ++c) {
       const Floats right = load(columns[c] + i);
 #pragma GCC unroll 8
-      for (std::int64_t r = 0; r < Rows; ++r) sums[r][c] = product_added(left[r], right, sums[r][c]);
+      for (std::int64_t r = 0; r < Rows; ++r) sums[r][c] = multiply_add(left[r], right, sums[r][c]);
     }
   }
   const std::int64_t width = work.channels_per_group * work.taps;
