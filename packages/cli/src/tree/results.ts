@@ -130,14 +130,15 @@ export function measureChart({ depths }: TreeMeasures): string {
 
 const countOf = ({ members }: TreeNode) => `${members.length} picture${members.length === 1 ? '' : 's'}`;
 
-/** Pictures whose gradients are nearest to the node's mean direction. */
+/** Pictures whose gradients are nearest to the node's mean direction, the nearest first. */
 function typicalOf(node: TreeNode, { samples, pictures, thumbnails }: CollectedObjects): Picture[] {
-  const similarity = (n: number) => {
-    let sum = 0;
-    for (let d = 0; d < samples.filters; d++) sum += node.gradient[d]! * samples.g[n * samples.filters + d]!;
-    return sum;
-  };
-  return [...node.members]
-    .sort((a, b) => similarity(b) - similarity(a) || a - b)
-    .flatMap((n) => thumbnails.get(pictures[n]!) ?? []);
+  const { filters, g } = samples;
+  const ranked = node.members.map((n) => {
+    let similarity = 0;
+    for (let d = 0; d < filters; d++) similarity += node.gradient[d]! * g[n * filters + d]!;
+    return { n, similarity };
+  });
+  return ranked
+    .sort((a, b) => b.similarity - a.similarity || a.n - b.n)
+    .flatMap(({ n }) => thumbnails.get(pictures[n]!) ?? []);
 }

@@ -8,6 +8,8 @@ interface Candidate {
   readonly pair: readonly [number, number];
   readonly node: Omit<TreeNode, 'id'>;
   readonly rows: NodeRows;
+  /** What the node predicts of its members. */
+  readonly predictions: Float64Array;
   /** Of members that are not free: the sum of gamma (h' - h), and of exp(gamma h') - exp(gamma h). */
   readonly memberGain: number;
   readonly memberTheta: number;
@@ -117,7 +119,7 @@ export class Growth {
       if (worth > largest) [best, largest, gain] = [candidate, worth, rise];
     }
     if (best === undefined) return false;
-    const { pair, node, rows } = best;
+    const { pair, node, rows, predictions } = best;
     const id = this.nodes.length;
     this.nodes.push({ ...node, id });
     this.merges.push({ node: id, pair, gain });
@@ -125,9 +127,8 @@ export class Growth {
     for (const [key, candidate] of this.#candidates) {
       if (candidate.pair.some((old) => pair.includes(old))) this.#candidates.delete(key);
     }
-    const [row] = await this.#arithmetic.products([node.w]);
     if (this.#parameters.assignment === 'membership') {
-      for (const n of node.members) this.#predictions[n] = row!.x[n]! + node.b;
+      for (const [i, n] of node.members.entries()) this.#predictions[n] = predictions[i]!;
     }
     this.#assign();
     const looked = new Set([...this.#candidates.values()].flatMap((candidate) => candidate.pair));
@@ -288,16 +289,17 @@ export class Growth {
     products: { readonly x: Float64Array; readonly g: Float64Array },
   ): Candidate {
     const { gamma, assignment } = this.#parameters;
+    const predictions = Float64Array.from(node.members, (n) => products.x[n]! + node.b);
     let memberGain = 0;
     let memberTheta = 0;
     if (assignment === 'membership') {
-      for (const n of node.members) {
-        const [before, after] = [this.#predictions[n]!, products.x[n]! + node.b];
+      for (const [i, n] of node.members.entries()) {
+        const [before, after] = [this.#predictions[n]!, predictions[i]!];
         memberGain += gamma * (after - before);
         memberTheta += Math.exp(gamma * after) - Math.exp(gamma * before);
       }
     }
-    return { pair, node, rows: this.#rowsOf(node, products), memberGain, memberTheta };
+    return { pair, node, rows: this.#rowsOf(node, products), predictions, memberGain, memberTheta };
   }
 
   /** The intercept that is best for a rationale of zeros and ones. */
