@@ -1,5 +1,6 @@
-import { sizeOf, UnitscopeError } from '@unitscope/tensor';
+import { sizeOf } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
+import { badInput } from './bad-input.js';
 import { type KernelCall, run, runSync } from './call.js';
 import {
   type AnyArray,
@@ -75,10 +76,6 @@ export interface GraphEmStepResult<P extends Place = 'host'> {
 interface Prepared {
   readonly call: KernelCall<'graphEmStep'>;
   readonly result: Omit<GraphEmStepResult<Place>, 'backend'>;
-}
-
-function badInput(subject: string, message: string): UnitscopeError {
-  return new UnitscopeError('bad-input', message, { subject });
 }
 
 /** What lies on a device is not looked at. */

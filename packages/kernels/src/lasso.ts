@@ -1,5 +1,6 @@
 import { sizeOf, UnitscopeError } from '@unitscope/tensor';
 import type { BackendName, KernelOptions } from './backend.js';
+import { badInput } from './bad-input.js';
 import { type KernelCall, run, runSync } from './call.js';
 import {
   type AnyArray,
@@ -57,10 +58,6 @@ export interface LassoResult<P extends Place = 'host'> {
 interface Prepared {
   readonly call: KernelCall<'lasso'>;
   readonly result: Omit<LassoResult<Place>, 'backend'>;
-}
-
-function badInput(subject: string, message: string): UnitscopeError {
-  return new UnitscopeError('bad-input', message, { subject });
 }
 
 function requireLength(name: string, { length }: AnyArray<Int32Array | Float64Array>, wanted: number): void {

@@ -150,7 +150,7 @@ export { type MethodOptions, methodNamed, methods } from './methods/table.js';
 export { type MontageOptions, montage, type Tile } from './montage.js';
 export { type OutlineOptions, outlineMask } from './outline.js';
 export { type OverlayOptions, overlayMap } from './overlay.js';
-export { blankPicture, type Color, type Picture, paste, scalePicture, toRgb } from './picture.js';
+export { blankPicture, type Color, INK, type Picture, paste, scalePicture, toRgb, WHITE } from './picture.js';
 export { encodePng, type PngOptions, writePng } from './png.js';
 export {
   drawProjections,

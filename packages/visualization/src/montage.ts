@@ -1,5 +1,5 @@
 import { UnitscopeError } from '@unitscope/tensor';
-import { blankPicture, type Color, type Picture, paste, scalePicture, toRgb } from './picture.js';
+import { blankPicture, type Color, INK, type Picture, paste, scalePicture, toRgb, WHITE } from './picture.js';
 import { CELL_HEIGHT, drawText, fitText, textWidth, wrapText } from './text.js';
 
 export interface Tile {
@@ -19,8 +19,6 @@ export interface MontageOptions {
   readonly title?: string;
 }
 
-const WHITE: Color = [255, 255, 255];
-const INK_ON_LIGHT: Color = [24, 24, 24];
 const INK_ON_DARK: Color = [240, 240, 240];
 const LABEL_LINES = 3;
 const TITLE_LINES = 6;
@@ -68,7 +66,7 @@ export function montage(tiles: readonly Tile[], options: MontageOptions = {}): P
 
   const canvas = blankPicture(width, titleHeight + rowsHeight, background);
   const [red, green, blue] = background;
-  const color = 0.299 * red + 0.587 * green + 0.114 * blue > 128 ? INK_ON_LIGHT : INK_ON_DARK;
+  const color = 0.299 * red + 0.587 * green + 0.114 * blue > 128 ? INK : INK_ON_DARK;
   for (const [i, line] of titleLines.entries()) {
     drawText(canvas, line, gap, gap + i * lineHeight, { scale, color });
   }

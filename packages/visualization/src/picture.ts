@@ -12,6 +12,10 @@ export interface Picture {
 /** Red, green and blue, 0..255. */
 export type Color = readonly [number, number, number];
 
+/** What figures are drawn on, and what is written on it. */
+export const WHITE: Color = [255, 255, 255];
+export const INK: Color = [24, 24, 24];
+
 // Larger canvases are mistakes: a picture of 2^28 pixels takes 800 MB.
 const MAX_PIXELS = 2 ** 28;
 

@@ -4,7 +4,7 @@ import { Model } from '@unitscope/model';
 import { emptyGraph, evaluate, type Graph, GraphBuilder } from '@unitscope/onnx';
 import { Random, type Tensor } from '@unitscope/tensor';
 import fc from 'fast-check';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   checkInputShift,
   compensateShift,
@@ -17,14 +17,7 @@ import {
   standardShifts,
 } from '../src/index.js';
 import { goldensAreThere } from './support/goldens.js';
-
-const open: Model[] = [];
-async function load(...parameters: Parameters<typeof Model.load>): Promise<Model> {
-  const model = await Model.load(...parameters);
-  open.push(model);
-  return model;
-}
-afterEach(() => Promise.all(open.splice(0).map((model) => model.close())));
+import { closedAfterwards, load } from './support/open-models.js';
 
 interface Shape {
   readonly padded?: boolean;
@@ -187,8 +180,7 @@ describe.skipIf(!exampleIsThere)('the worked example of Kindermans et al.', () =
       data: Float32Array.from(values),
     });
     const [x1, x2, shift] = [one(example.x1), one(example.x2), one(example.m2)];
-    const shifted = await model.loadVariant(await compensateShift(model, shift));
-    open.push(shifted);
+    const shifted = closedAfterwards(await model.loadVariant(await compensateShift(model, shift)));
     const near = (values: ArrayLike<number>, expected: readonly number[]) => {
       expect(values.length).toBe(expected.length);
       for (const [i, value] of expected.entries()) expect(values[i]).toBeCloseTo(value, 5);

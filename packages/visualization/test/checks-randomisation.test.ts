@@ -1,8 +1,7 @@
 import { spearman } from '@unitscope/metrics';
-import { Model } from '@unitscope/model';
 import { emptyGraph, evaluate, type Graph, GraphBuilder } from '@unitscope/onnx';
 import { concatBatch, Random, sliceBatch, type Tensor } from '@unitscope/tensor';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import {
   checkParameterRandomisation,
   explain,
@@ -14,14 +13,7 @@ import {
   weightedLayers,
 } from '../src/index.js';
 import { Golden, goldensAreThere } from './support/goldens.js';
-
-const open: Model[] = [];
-async function load(...parameters: Parameters<typeof Model.load>): Promise<Model> {
-  const model = await Model.load(...parameters);
-  open.push(model);
-  return model;
-}
-afterEach(() => Promise.all(open.splice(0).map((model) => model.close())));
+import { load } from './support/open-models.js';
 
 /** conv1 - batch normalisation - relu - conv2 (a weight that is a node) - relu - MatMul and Add - Gemm (shares conv1's bias). */
 function network(seed = 3, side = 24): Graph {

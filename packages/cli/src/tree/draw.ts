@@ -1,4 +1,13 @@
-import { blankPicture, type Color, drawText, type Picture, paste, textWidth } from '@unitscope/visualization';
+import {
+  blankPicture,
+  type Color,
+  drawText,
+  INK,
+  type Picture,
+  paste,
+  textWidth,
+  WHITE,
+} from '@unitscope/visualization';
 
 /** A node as it is drawn. */
 export interface NodeCard {
@@ -10,8 +19,6 @@ export interface NodeCard {
   readonly children: readonly NodeCard[];
 }
 
-const WHITE: Color = [255, 255, 255];
-const INK: Color = [24, 24, 24];
 const LINE: Color = [150, 150, 150];
 const FOR: Color = [43, 108, 176];
 const AGAINST: Color = [192, 80, 60];

@@ -1,4 +1,13 @@
-import { blankPicture, type Color, type Picture, paste, scalePicture, toRgb } from '../picture.js';
+import {
+  blankPicture,
+  type Color,
+  INK,
+  type Picture,
+  paste,
+  scalePicture,
+  toRgb,
+  WHITE,
+} from '../picture.js';
 import { CELL_HEIGHT, drawText, fitText, textWidth, wrapText } from '../text.js';
 
 export interface GridRow {
@@ -25,8 +34,6 @@ export interface Grid {
   readonly tileSize?: number;
 }
 
-const WHITE: Color = [255, 255, 255];
-const INK: Color = [24, 24, 24];
 const FAINT: Color = [110, 110, 110];
 const GAP = 6;
 /** Below this width in pixels the title is written small. */

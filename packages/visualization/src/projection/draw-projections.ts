@@ -1,6 +1,6 @@
 import { type Tensor, UnitscopeError } from '@unitscope/tensor';
 import { signedPicture } from '../map-picture.js';
-import { blankPicture, type Color, type Picture, paste, scalePicture } from '../picture.js';
+import { blankPicture, type Color, INK, type Picture, paste, scalePicture, WHITE } from '../picture.js';
 import { CELL_HEIGHT, drawText, wrapText } from '../text.js';
 import type { FieldWindow } from './field-window.js';
 
@@ -31,8 +31,6 @@ export interface ProjectionFigureOptions {
   readonly title?: string;
 }
 
-const WHITE: Color = [255, 255, 255];
-const INK: Color = [24, 24, 24];
 // Of what is beyond the picture: neither the grey of zero nor the white of the page.
 const BEYOND: Color = [226, 226, 230];
 const ENLARGED = 96;
